@@ -1,0 +1,18 @@
+--- Kinds of value that keep their identity when they are copied or cross a boundary.
+-- A class is known by its metatable. `pack(object)` gives plain sendable data, `unpack(data)`
+-- makes an equal object; `tag` (1 to 127) is the MessagePack extension type.
+
+local M = {}
+
+local by_metatable, by_tag = {}, {}
+
+--- Makes the values with this metatable sendable.
+function M.register(metatable, tag, pack, unpack)
+  assert(by_tag[tag] == nil, "class tag taken")
+  local class = { tag = tag, pack = pack, unpack = unpack }
+  by_metatable[metatable], by_tag[tag] = class, class
+end
+
+M.by_metatable, M.by_tag = by_metatable, by_tag
+
+return M
