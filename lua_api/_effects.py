@@ -1,0 +1,126 @@
+"""What the kernel reports to the outside: one frozen record for each kind of row. Knows no trio."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from lua_api._terms import Term
+from lua_api._values import Fault
+
+
+@frozen
+class Reply:
+    """The answer to a request that had to wait.
+
+    Attributes:
+        ticket: The number of the request.
+        answer: What `Kernel.request` would have returned at once.
+    """
+
+    ticket: int
+    answer: Answer
+
+
+@frozen
+class Answer:
+    """The answer to a request of a Python process.
+
+    Attributes:
+        value: The value, or None.
+        second: What goes with it: an error object (the request was refused), or for a receive
+            True (a value), False (the channel is closed) or the topic of a message.
+        sender: The pid that sent the message, or None.
+        index: Which of several channels it came from, counted from 1; 0 if nothing was there.
+    """
+
+    value: Term
+    second: Fault | bool | str | bytes | None
+    sender: str | None
+    index: int | None
+
+
+@frozen
+class Need:
+    """The kernel waits for something only the outside has.
+
+    Attributes:
+        kind: `"entry"`, `"module"` or `"zone"`.
+        name: The name of it.
+    """
+
+    kind: str
+    name: str
+
+
+@frozen
+class Ended:
+    """A Python process was ended by a link or by terminate."""
+
+    pid: str
+    error: Fault
+
+
+@frozen
+class Printed:
+    """A process printed a line."""
+
+    pid: str
+    text: str
+
+
+@frozen
+class Spawned:
+    """A Lua process has started."""
+
+    pid: str
+    entry: str
+    host: str
+    parent: str
+
+
+@frozen
+class Exited:
+    """A Lua process has ended.
+
+    Attributes:
+        result: The first result of `main`; None after a failure.
+        error: None after a normal end.
+        at: Unix time in seconds.
+        uptime: Seconds.
+    """
+
+    pid: str
+    entry: str
+    result: Term
+    error: Fault | None
+    at: float
+    uptime: float
+
+
+@frozen
+class Registered:
+    """A process got a name."""
+
+    name: str
+    pid: str
+
+
+@frozen
+class Unregistered:
+    """A name became free."""
+
+    name: str
+    pid: str
+
+
+@frozen
+class Started:
+    """A process called `process.started(value)`."""
+
+    pid: str
+    value: Term
+
+
+Effect = (
+    Reply | Need | Ended | Printed | Spawned | Exited | Registered | Unregistered | Started
+)

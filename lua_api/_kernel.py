@@ -1,0 +1,229 @@
+"""The kernel for Python: typed requests in, effects out. Synchronous; knows no clock and no trio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from lua_api import _terms, _zones
+from lua_api._effects import (
+    Answer,
+    Effect,
+    Ended,
+    Exited,
+    Need,
+    Printed,
+    Registered,
+    Reply,
+    Spawned,
+    Started,
+    Unregistered,
+)
+from lua_api._runtime import new_kernel_state
+from lua_api._terms import Term
+
+NANOSECONDS = 1_000_000_000
+
+
+@frozen
+class Step:
+    """What a step brought.
+
+    Attributes:
+        busy: Whether something could go on at once.
+        wake_at: When the next timer goes off, in seconds on the clock given to `step`, or None.
+        effects: What the outside must do or may want to know, in order.
+    """
+
+    busy: bool
+    wake_at: float | None
+    effects: list[Effect]
+
+
+@frozen
+class Statistics:
+    """What a kernel holds.
+
+    Attributes:
+        processes: Live processes, those of Python included.
+        names: Registered names.
+        timers: Timers that have not gone off.
+        lua_bytes: Memory of the Lua state.
+    """
+
+    processes: int
+    names: int
+    timers: int
+    lua_bytes: int
+
+
+@frozen
+class ProcessInfo:
+    """A live process.
+
+    Attributes:
+        pid: Its pid.
+        entry: The entry it runs.
+        host: The host it runs on.
+        state: `"loading"`, `"ready"` (it has something to do), `"waiting"`, or `"python"`.
+        mailbox: Messages that nobody received yet.
+        uptime: Seconds since it was spawned.
+        names: Its registered names.
+    """
+
+    pid: str
+    entry: str
+    host: str
+    state: str
+    mailbox: int
+    uptime: float
+    names: tuple[str, ...]
+
+
+def _reply(ticket: int, answer: list[Any]) -> Reply:
+    return Reply(ticket, Answer(*answer))
+
+
+def _exited(pid: str, entry: str, result: Term, error: Any, at: float, uptime: int) -> Exited:
+    return Exited(pid, entry, result, error, at, uptime / NANOSECONDS)
+
+
+# In the order of the kinds in lua/kernel/outbox.lua.
+_RECORDS: tuple[Callable[..., Effect], ...] = (
+    _reply,
+    Need,
+    Ended,
+    Printed,
+    Spawned,
+    _exited,
+    Registered,
+    Unregistered,
+    Started,
+)
+
+
+def _text(value: str) -> bytes:
+    """Text for the kernel; bytes that came from Lua as surrogate escapes go back as they were."""
+    return value.encode("utf-8", "surrogateescape")
+
+
+class Kernel:
+    """One Lua state with its processes.
+
+    Args:
+        epoch: The unix time in seconds at which the clock of `step` showed 0.
+    """
+
+    def __init__(self, epoch: float = 0.0) -> None:
+        zone = _zones.local_zone_name()
+        self._lua = new_kernel_state(_terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]))
+        self._lua.set_epoch(round(epoch * NANOSECONDS))
+        self._request = self._lua.request
+        self._step = self._lua.step
+        self._abandon = self._lua.abandon
+
+    def add_host(self, name: str, *, max_processes: int, max_mailbox: int) -> None:
+        """Declare a host: where processes run, and how many, with how long a mailbox."""
+        self._lua.add_host(_text(name), max_processes, max_mailbox)
+
+    def step(self, now: float, budget: int) -> Step:
+        """Let time be `now` (seconds) and run for about `budget` requests of processes."""
+        busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
+        effects = [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _terms.decode(rows)]
+        return Step(busy, None if wake_at is None else wake_at / NANOSECONDS, effects)
+
+    def open_port(self, label: str = "python") -> str:
+        """Open a process whose code is Python; returns its pid."""
+        pid: bytes = self._lua.open_port(_text(label))
+        return pid.decode()
+
+    def close_port(self, pid: str, failure: str | None = None) -> None:
+        """End a process whose code is Python, normally or with the text of its failure."""
+        self._lua.close_port(pid.encode(), None if failure is None else _text(failure))
+
+    def request(
+        self,
+        pid: str | None,
+        ticket: int,
+        name: str,
+        payload: bytes | None = None,
+        *arguments: str | int | bool | None,
+    ) -> Answer | None:
+        """Make a request for the Python process `pid`.
+
+        Args:
+            pid: The process; None opens one for this request alone.
+            ticket: A number that no waiting request has.
+            name: The request: a key of `asks` in lua/kernel/ports.lua.
+            payload: A value in wire form, where the request takes one.
+            arguments: What else it takes.
+
+        Returns:
+            The answer, or None if it will come as a `Reply` with this ticket.
+        """
+        answer = self._request(
+            None if pid is None else pid.encode(),
+            ticket,
+            name.encode(),
+            payload,
+            *[_text(argument) if isinstance(argument, str) else argument for argument in arguments],
+        )
+        return None if answer is None else Answer(*_terms.decode(answer))
+
+    def abandon(self, ticket: int) -> None:
+        """Give up a waiting request: it takes nothing more, and what it began is ended."""
+        self._abandon(ticket)
+
+    def provide_source(
+        self, kind: str, name: str, path: str, text: bytes, method: str = "main"
+    ) -> str | None:
+        """Bring the text of an entry or a module that the kernel needs.
+
+        Args:
+            kind: `"entry"` or `"module"`.
+            name: Its name.
+            path: What errors and tracebacks call it.
+            text: Lua source.
+            method: The name of the function to run.
+
+        Returns:
+            None, or the syntax error with file and line.
+        """
+        outcome = self._lua.provide_source(
+            kind.encode(), _text(name), b"@" + _text(path), text, _text(method)
+        )
+        return None if outcome is True else outcome[1].decode("utf-8", "surrogateescape")
+
+    def refuse_source(self, kind: str, name: str, fault_kind: str, message: str) -> None:
+        """Say that a source cannot be had; whoever waits for it gets this error."""
+        self._lua.refuse_source(kind.encode(), _text(name), fault_kind.encode(), _text(message))
+
+    def provide_zone(self, name: str) -> None:
+        """Bring the time zone that the kernel needs, or say that there is none of this name."""
+        transitions: Sequence[tuple[int, int, str]] | None = _zones.transitions(name)
+        self._lua.provide_zone(
+            _text(name), None if transitions is None else _terms.encode(transitions)
+        )
+
+    def watch(self, *, on: bool) -> None:
+        """Whether spawns, exits, names and `process.started` are reported as effects."""
+        self._lua.watch(on)
+
+    def processes(self) -> list[ProcessInfo]:
+        """Every live process, oldest first."""
+        rows = _terms.decode(self._lua.processes())
+        return [
+            ProcessInfo(pid, entry, host, state, mailbox, uptime / NANOSECONDS, tuple(names))
+            for pid, entry, host, state, mailbox, uptime, names in rows
+        ]
+
+    def statistics(self) -> Statistics:
+        """What the kernel holds now."""
+        processes, names, timers, lua_bytes = self._lua.statistics()
+        return Statistics(processes, names, timers, round(lua_bytes))
+
+    def collect_garbage(self) -> None:
+        """Run a full garbage collection of the Lua state."""
+        self._lua.collect_garbage()

@@ -1,0 +1,75 @@
+"""One Lua 5.4 state with nothing but the kernel in it. Knows lupa; does not know what the kernel does."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from lupa import lua54
+
+
+def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, str, bytes]]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _files(item, f"{prefix}{item.name}.")
+        elif item.name.endswith(".lua"):
+            stem = item.name.removesuffix(".lua")
+            module = prefix.removesuffix(".") if stem == "init" else prefix + stem
+            path = "lua_api/lua/" + prefix.replace(".", "/") + item.name
+            yield module, path, item.read_bytes()
+
+
+@functools.cache
+def _kernel_files() -> tuple[tuple[str, str, bytes], ...]:
+    """Every Lua file of this package: module name, path for error messages, text."""
+    return tuple(_files(resources.files("lua_api") / "lua", ""))
+
+
+_PRELOAD = b"""
+local name, chunk_name, text = ...
+package.preload[name] = assert(load(text, chunk_name, "t"))
+"""
+
+# Once the kernel is loaded nothing may be loaded from outside, and nothing of Python is left inside.
+_BOOT = b"""
+local zone = ...
+local zones, wire = require("kernel.zones"), require("kernel.wire")
+zones.provide("Local", wire.decode(zone))
+local kernel = require("kernel")
+package.path, package.cpath, package.preload = "", "", {}
+for _, name in ipairs({ "python", "io", "package", "dofile", "loadfile" }) do
+  _G[name] = nil
+end
+os.execute, os.exit, os.remove, os.rename, os.tmpname, os.getenv = nil, nil, nil, nil, nil, nil
+collectgarbage("generational")
+return kernel
+"""
+
+
+def _refuse(_object: Any, _name: Any, _setting: bool) -> Any:  # noqa: FBT001 - lupa's signature
+    raise AttributeError("Lua has no access to Python objects")
+
+
+def new_kernel_state(local_zone: bytes) -> Any:
+    """Make a Lua state and load the kernel into it.
+
+    Args:
+        local_zone: The transitions of the machine's zone, in wire form.
+
+    Returns:
+        The table of kernel functions (see `lua/kernel/init.lua`); strings cross it as bytes.
+    """
+    runtime = lua54.LuaRuntime(
+        encoding=None,
+        unpack_returned_tuples=True,
+        register_eval=False,
+        register_builtins=False,
+        attribute_filter=_refuse,
+    )
+    preload = runtime.execute(b"return function(...) " + _PRELOAD + b" end")
+    for name, path, text in _kernel_files():
+        preload(name.encode(), b"@" + path.encode(), text)
+    return runtime.execute(b"return function(...) " + _BOOT + b" end")(local_zone)

@@ -1,0 +1,61 @@
+--- Checks of arguments. A wrong type raises, in the words of Lua's own library, at the caller's line.
+
+local type, error, tostring = type, error, tostring
+local getmetatable = debug.getmetatable
+
+local M = {}
+
+local function type_name(value)
+  local metatable = type(value) == "table" and getmetatable(value)
+  return metatable and metatable.__metatable == false and metatable.__name or type(value)
+end
+M.type_name = type_name
+
+--- Raises for argument `n` of the function `name`, which was called `depth` levels up (default 1).
+function M.bad(n, name, expected, value, depth)
+  local got = value == nil and "nil" or type_name(value)
+  error("bad argument #" .. n .. " to '" .. name .. "' (" .. expected .. " expected, got " .. got .. ")", 3 + (depth or 0))
+end
+
+local bad = M.bad
+
+function M.text(n, name, value)
+  if type(value) ~= "string" then
+    bad(n, name, "string", value, 1)
+  end
+end
+
+function M.optional_text(n, name, value)
+  if value ~= nil and type(value) ~= "string" then
+    bad(n, name, "string", value, 1)
+  end
+end
+
+function M.callable(n, name, value)
+  if type(value) ~= "function" then
+    bad(n, name, "function", value, 1)
+  end
+end
+
+--- A table that no process can change: reads go to `fields`, writes raise.
+function M.read_only(name, fields)
+  return setmetatable({}, {
+    __index = fields,
+    __newindex = function(_, key)
+      error("cannot change '" .. name .. "." .. tostring(key) .. "': the library tables are read-only", 2)
+    end,
+    __pairs = function()
+      return next, (function()
+        local copy = {}
+        for key, value in next, fields do
+          copy[key] = value
+        end
+        return copy
+      end)()
+    end,
+    __metatable = false,
+    __name = name,
+  })
+end
+
+return M

@@ -1,0 +1,125 @@
+--- The `coroutine` module of a process. The waits of the API pass through coroutines of the process to
+-- the scheduler; what the process itself yields is marked, so that the two are never mixed up.
+
+local argument = require("api.argument")
+local cpu = require("kernel.cpu")
+local op = require("kernel.op")
+
+local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
+local status, isyieldable, close = coroutine.status, coroutine.isyieldable, coroutine.close
+local error, select, type = error, select, type
+
+local M = {}
+
+-- The first value of a yield of the process itself. No process can get hold of it.
+local YIELDED = {}
+
+--- Whether the scheduler resumes `co`, so that nobody else may.
+local function is_task(co)
+  local proc = cpu.task.proc
+  return co == proc.co or (proc.tasks ~= nil and proc.tasks[co] ~= nil)
+end
+
+local function check(name, co)
+  if type(co) ~= "thread" then
+    argument.bad(1, name, "coroutine", co, 1)
+  end
+end
+
+local pass
+
+--- Tells what a resume brought: an end, a yield of the process, or a request for the scheduler.
+local function outcome(co, ok, first, ...)
+  if not ok or status(co) == "dead" then
+    return ok, first, ...
+  elseif first == YIELDED then
+    return true, ...
+  end
+  return pass(co, yield(first, ...))
+end
+
+function pass(co, ...)
+  return outcome(co, resume(co, ...))
+end
+
+M.create = create
+
+function M.resume(co, ...)
+  check("resume", co)
+  if is_task(co) then
+    return false, "cannot resume a coroutine that the scheduler runs"
+  end
+  return outcome(co, resume(co, ...))
+end
+
+function M.yield(...)
+  local co = running()
+  if is_task(co) then
+    error("attempt to yield from outside a coroutine", 2)
+  end
+  return yield(YIELDED, ...)
+end
+
+local function values_or_raise(co, ok, ...)
+  if ok then
+    return ...
+  end
+  if close then
+    close(co)
+  end
+  local raised = ...
+  error(raised, 0)
+end
+
+function M.wrap(fn)
+  argument.callable(1, "wrap", fn)
+  local co = create(fn)
+  return function(...)
+    return values_or_raise(co, outcome(co, resume(co, ...)))
+  end
+end
+
+M.status = status
+
+function M.running()
+  local co = running()
+  return co, is_task(co)
+end
+
+if isyieldable then
+  function M.isyieldable(co)
+    co = co or running()
+    return not is_task(co) and isyieldable(co)
+  end
+end
+
+if close then
+  function M.close(co)
+    check("close", co)
+    if is_task(co) then
+      error("cannot close a coroutine that the scheduler runs", 2)
+    end
+    return close(co)
+  end
+end
+
+local function body(fn, ...)
+  fn(...)
+  return op.COROUTINE_DONE
+end
+
+--- coroutine.spawn(fn, ...): runs fn concurrently, up to its first wait before spawn returns.
+function M.spawn(fn, ...)
+  argument.callable(1, "spawn", fn)
+  local n, arguments = select("#", ...), nil
+  if n > 0 then
+    local given, call = { n = n, ... }, fn
+    arguments = given
+    fn = function()
+      return call((table.unpack or unpack)(arguments, 1, arguments.n))
+    end
+  end
+  return yield(op.COROUTINE, body, fn)
+end
+
+return M

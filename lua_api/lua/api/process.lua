@@ -1,0 +1,178 @@
+--- The `process` module: thin requests to the kernel.
+
+local argument = require("api.argument")
+local cpu = require("kernel.cpu")
+local channel = require("kernel.channel")
+local fault = require("kernel.fault")
+local value_of = require("api.message").value_of
+local op = require("kernel.op")
+local signals = require("kernel.signals")
+
+local bad, text, optional_text = argument.bad, argument.text, argument.optional_text
+local kinds, new_fault = fault.kinds, fault.new
+local state_of = channel.state_of
+local select, type = select, type
+local yield = coroutine.yield
+
+local SEND, SPAWN = op.SEND, op.SPAWN
+
+local M = {}
+
+function M.pid()
+  return cpu.task.proc.pid
+end
+
+function M.id()
+  return cpu.task.proc.program.entry
+end
+
+--- process.send(dest, topic, ...): no value is nil, one is itself, several are an array.
+function M.send(dest, topic, ...)
+  if type(dest) ~= "string" then
+    bad(1, "send", "string", dest)
+  elseif type(topic) ~= "string" then
+    bad(2, "send", "string", topic)
+  end
+  if select("#", ...) > 1 then
+    return yield(SEND, dest, topic, { ... })
+  end
+  return yield(SEND, dest, topic, (value_of(...)))
+end
+
+function M.listen(topic, options)
+  text(1, "listen", topic)
+  if options ~= nil and type(options) ~= "table" then
+    bad(2, "listen", "table", options)
+  end
+  return yield(op.LISTEN, topic, options ~= nil and options.message == true)
+end
+
+function M.inbox()
+  return yield(op.INBOX)
+end
+
+function M.events()
+  return yield(op.EVENTS)
+end
+
+function M.unlisten(ch)
+  if not state_of[ch] then
+    bad(1, "unlisten", "channel", ch)
+  end
+  return yield(op.UNLISTEN, ch)
+end
+
+--- The four spawns and exec differ in what is attached to the child before its first step.
+local function spawner(name, link, monitor, await)
+  return function(entry, host, ...)
+    if entry == nil or host == nil then
+      local missing = entry == nil and "entry" or "host"
+      return nil, new_fault(kinds.INVALID, name .. ": the " .. missing .. " is missing")
+    end
+    text(1, name, entry)
+    text(2, name, host)
+    local n = select("#", ...)
+    return yield(SPAWN, entry, host, {
+      arguments = n > 0 and { n = n, ... },
+      link = link,
+      monitor = monitor,
+      await = await,
+    })
+  end
+end
+
+M.spawn = spawner("spawn", false, false, false)
+M.spawn_monitored = spawner("spawn_monitored", false, true, false)
+M.spawn_linked = spawner("spawn_linked", true, false, false)
+M.spawn_linked_monitored = spawner("spawn_linked_monitored", true, true, false)
+M.exec = spawner("exec", false, false, true)
+
+function M.cancel(dest, reason)
+  text(1, "cancel", dest)
+  optional_text(2, "cancel", reason)
+  return yield(op.CANCEL, dest, reason or "")
+end
+
+--- Functions of one destination.
+local function towards(name, number)
+  return function(dest)
+    text(1, name, dest)
+    return yield(number, dest)
+  end
+end
+
+M.terminate = towards("terminate", op.TERMINATE)
+M.monitor = towards("monitor", op.MONITOR)
+M.unmonitor = towards("unmonitor", op.UNMONITOR)
+M.link = towards("link", op.LINK)
+M.unlink = towards("unlink", op.UNLINK)
+
+function M.get_options()
+  return { trap_links = cpu.task.proc.trap_links == true }
+end
+
+--- process.set_options{trap_links = boolean}; a wrong table changes nothing.
+function M.set_options(options)
+  if type(options) ~= "table" then
+    bad(1, "set_options", "table", options)
+  end
+  for key, value in next, options do
+    if key ~= "trap_links" then
+      return false, new_fault(kinds.INVALID, "unknown option '" .. tostring(key) .. "' (trap_links is known)")
+    elseif type(value) ~= "boolean" then
+      return false, new_fault(kinds.INVALID, "option 'trap_links' must be a boolean, got " .. type(value))
+    end
+  end
+  if options.trap_links ~= nil then
+    yield(op.TRAP_LINKS, options.trap_links)
+  end
+  return true
+end
+
+function M.started(value)
+  return yield(op.STARTED, value)
+end
+
+M.event = argument.read_only("process.event", {
+  EXIT = signals.EXIT,
+  LINK_DOWN = signals.LINK_DOWN,
+  CANCEL = signals.CANCEL,
+})
+
+local registry = { LOCAL = "local", EVENTUAL = "eventual", CONSISTENT = "consistent", STRONG = "strong" }
+
+--- nil for the scope of a node, otherwise why the scope cannot be had.
+local function scope_refused(n, name, scope)
+  optional_text(n, name, scope)
+  if scope ~= nil and scope ~= registry.LOCAL then
+    return new_fault(kinds.INVALID, "scope '" .. scope .. "' needs a cluster: without one only LOCAL can be used")
+  end
+end
+
+function registry.register(name, pid, scope)
+  text(1, "register", name)
+  optional_text(2, "register", pid)
+  local refused = scope_refused(3, "register", scope)
+  if refused then
+    return nil, refused
+  end
+  return yield(op.REGISTER, name, pid or cpu.task.proc.pid)
+end
+
+function registry.lookup(name)
+  text(1, "lookup", name)
+  return yield(op.LOOKUP, name)
+end
+
+function registry.unregister(name, scope)
+  text(1, "unregister", name)
+  local refused = scope_refused(2, "unregister", scope)
+  if refused then
+    return nil, refused
+  end
+  return yield(op.UNREGISTER, name)
+end
+
+M.registry = argument.read_only("process.registry", registry)
+
+return M

@@ -1,0 +1,187 @@
+--- What is global in a process. Everything here is shared and read-only; what a process sets itself
+-- stays in its own globals. The rule for a new entry: no process can use it to reach another one, the
+-- kernel, a file, or anything outside the Lua state.
+
+local argument = require("api.argument")
+local channel = require("api.channel")
+local clock = require("kernel.clock")
+local coroutine_api = require("api.coroutine")
+local cpu = require("kernel.cpu")
+local errors = require("api.errors")
+local int = require("kernel.int")
+local op = require("kernel.op")
+local process = require("api.process")
+local random = require("api.random")
+local spawn = require("kernel.spawn")
+local text = require("api.text")
+local time = require("api.time")
+
+local read_only = argument.read_only
+local concat, select, tostring, type = table.concat, select, tostring, type
+local getmetatable, error, next = debug.getmetatable, error, next
+local load, os_date, os_time = load, os.date, os.time
+local raw_set, set_metatable = rawset, setmetatable
+local setfenv = setfenv
+local yield = coroutine.yield
+
+local G = {}
+
+for _, name in ipairs({
+  "assert",
+  "error",
+  "getmetatable",
+  "ipairs",
+  "next",
+  "pairs",
+  "pcall",
+  "rawequal",
+  "rawget",
+  "rawlen",
+  "select",
+  "tonumber",
+  "tostring",
+  "type",
+  "xpcall",
+  "_VERSION",
+}) do
+  G[name] = _G[name]
+end
+G.unpack = unpack
+
+--- A locked metatable protects its table from rawset too, but for the globals of the process itself.
+function G.rawset(t, key, value)
+  if type(t) ~= "table" then
+    argument.bad(1, "rawset", "table", t)
+  end
+  local metatable = getmetatable(t)
+  if metatable and metatable.__metatable == false and metatable ~= spawn.Globals then
+    error("cannot change a protected table", 2)
+  end
+  return raw_set(t, key, value)
+end
+
+--- A finalizer would run outside the process, so `__gc` is refused.
+function G.setmetatable(t, metatable)
+  if type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
+    error("setmetatable: __gc is not available to a process", 2)
+  end
+  return set_metatable(t, metatable)
+end
+
+function G.print(...)
+  local n = select("#", ...)
+  local parts = { ... }
+  for i = 1, n do
+    parts[i] = tostring(parts[i])
+  end
+  yield(op.PRINT, concat(parts, "\t", 1, n))
+end
+
+--- Text only, never bytecode; the globals are those of the process unless given.
+function G.load(chunk, name, _, ...)
+  if type(chunk) ~= "string" and type(chunk) ~= "function" then
+    argument.bad(1, "load", "string", chunk)
+  end
+  local env = cpu.task.proc.env
+  if select("#", ...) > 0 then
+    env = (...)
+  end
+  local fn, message = load(chunk, name or (type(chunk) == "string" and chunk or "=(load)"), "t", env)
+  if fn and setfenv then
+    setfenv(fn, env)
+  end
+  return fn, message
+end
+
+local function library(name, fields, without)
+  local kept = {}
+  for key, value in next, fields do
+    if not (without and without[key]) then
+      kept[key] = value
+    end
+  end
+  G[name] = read_only(name, kept)
+end
+
+library("string", text)
+library("table", table)
+library("coroutine", coroutine_api)
+library("process", process)
+library("channel", channel, { on_time = true })
+library("time", time)
+library("errors", errors)
+if utf8 then
+  library("utf8", utf8)
+end
+
+local math_fields = { random = random.random, randomseed = random.randomseed }
+for key, value in next, math do
+  math_fields[key] = math_fields[key] or value
+end
+library("math", math_fields)
+
+--- The time of day is the node's, so that it moves with the clock of the node.
+library("os", {
+  time = function(t)
+    if t ~= nil then
+      return os_time(t)
+    end
+    return int.div(clock.wall(), 1000000000)
+  end,
+  date = function(format, t)
+    return os_date(format or "%c", t or int.div(clock.wall(), 1000000000))
+  end,
+  clock = function()
+    return clock.now / 1e9
+  end,
+  difftime = os.difftime,
+})
+
+local required = {
+  process = G.process,
+  channel = G.channel,
+  time = G.time,
+  errors = G.errors,
+  coroutine = G.coroutine,
+  string = G.string,
+  table = G.table,
+  math = G.math,
+  os = G.os,
+  utf8 = G.utf8,
+}
+
+--- require(name): a module of the API, or a Lua file of the source roots, loaded once per process.
+function G.require(name)
+  argument.text(1, "require", name)
+  local module = required[name]
+  if module then
+    return module
+  end
+  local loaded, found = yield(op.REQUIRE, name)
+  if loaded == nil then
+    error(found, 2)
+  elseif loaded then
+    return found
+  end
+  local value = found(cpu.task.proc.env, name)
+  if value == nil then
+    value = true
+  end
+  yield(op.REQUIRED, name, value)
+  return value
+end
+
+spawn.Globals.__index = G
+
+-- Strings share one metatable over the whole state: locked, with Lua's own functions behind it.
+local string_methods = {}
+for key, value in next, string do
+  if key ~= "dump" then
+    string_methods[key] = value
+  end
+end
+local string_metatable = getmetatable("")
+string_metatable.__index = string_methods
+string_metatable.__metatable = false
+
+return G

@@ -1,0 +1,57 @@
+--- The `string` module of a process: Lua's own, which also takes error objects where it takes text.
+-- Methods of strings (`("x"):upper()`) go straight to Lua's own functions.
+
+local argument = require("api.argument")
+local fault = require("kernel.fault")
+
+local type, tostring = type, tostring
+local is_fault, fault_text = fault.is, fault.text
+local native = string
+
+local M = {}
+
+--- `value` as text for argument `n` of `name`; raises at the line that called the function.
+local function as_text(n, name, value)
+  if is_fault(value) then
+    return fault_text(value)
+  elseif type(value) == "number" then
+    return tostring(value)
+  end
+  argument.bad(n, name, "string", value, 1)
+end
+
+local function of_one(name)
+  local call = native[name]
+  M[name] = function(s, ...)
+    if type(s) ~= "string" then
+      s = as_text(1, name, s)
+    end
+    return call(s, ...)
+  end
+end
+
+local function of_two(name)
+  local call = native[name]
+  M[name] = function(s, pattern, ...)
+    if type(s) ~= "string" then
+      s = as_text(1, name, s)
+    end
+    if type(pattern) ~= "string" then
+      pattern = as_text(2, name, pattern)
+    end
+    return call(s, pattern, ...)
+  end
+end
+
+for _, name in ipairs({ "byte", "len", "lower", "rep", "reverse", "sub", "upper", "format" }) do
+  of_one(name)
+end
+for _, name in ipairs({ "find", "gmatch", "gsub", "match" }) do
+  of_two(name)
+end
+
+M.char = native.char
+-- Packing is there from Lua 5.3 on.
+M.pack, M.unpack, M.packsize = native.pack, native.unpack, native.packsize
+
+return M

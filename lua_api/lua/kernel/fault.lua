@@ -1,0 +1,183 @@
+--- Error objects: a message with a kind, whether trying again may help, details and a stack.
+-- They behave as text where Lua code expects text: `tostring`, `..` and the string methods.
+
+local classes = require("kernel.classes")
+local copy = require("kernel.copy").copy
+local getmetatable, traceback = debug.getmetatable, debug.traceback
+
+local M = {}
+
+M.kinds = {
+  NOT_FOUND = "NotFound",
+  ALREADY_EXISTS = "AlreadyExists",
+  INVALID = "Invalid",
+  PERMISSION_DENIED = "PermissionDenied",
+  UNAVAILABLE = "Unavailable",
+  INTERNAL = "Internal",
+  CANCELED = "Canceled",
+  CONFLICT = "Conflict",
+  TIMEOUT = "Timeout",
+  RATE_LIMITED = "RateLimited",
+  UNKNOWN = "",
+}
+
+local methods = {}
+local Fault = { __name = "error", __metatable = false }
+
+--- An error object. `fields` may hold retryable, details, stack and context (a list of texts).
+function M.new(kind, message, fields)
+  local fault = { _kind = kind, _message = message }
+  if fields then
+    fault._retryable = fields.retryable
+    fault._details = fields.details
+    fault._stack = fields.stack
+    fault._context = fields.context
+  end
+  return setmetatable(fault, Fault)
+end
+
+function M.is(value)
+  return type(value) == "table" and getmetatable(value) == Fault
+end
+
+--- The full text: the contexts added by `errors.wrap`, outermost first, then the message.
+local function text(fault)
+  local message = rawget(fault, "_message")
+  if type(message) ~= "string" then
+    message = "invalid error object"
+  end
+  local context = rawget(fault, "_context")
+  if type(context) == "table" then
+    for i = 1, #context do
+      message = tostring(rawget(context, i)) .. ": " .. message
+    end
+  end
+  return message
+end
+M.text = text
+
+local function as_text(value)
+  return M.is(value) and text(value) or value
+end
+
+function methods.kind(fault)
+  return fault._kind
+end
+
+function methods.message(fault)
+  return fault._message
+end
+
+function methods.retryable(fault)
+  return fault._retryable
+end
+
+function methods.details(fault)
+  return fault._details
+end
+
+--- The text, with the stack below it where there is one.
+function methods.stack(fault)
+  local stack = fault._stack
+  return stack and text(fault) .. "\n" .. stack or text(fault)
+end
+
+-- Any other method is the string method of that name, on the text.
+for name, method in pairs(string) do
+  if name ~= "dump" then
+    methods[name] = function(fault, ...)
+      return method(text(fault), ...)
+    end
+  end
+end
+
+Fault.__index = methods
+Fault.__tostring = text
+
+function Fault.__newindex(_, key)
+  error("error objects cannot be changed (field '" .. tostring(key) .. "')", 2)
+end
+
+function Fault.__concat(left, right)
+  return as_text(left) .. as_text(right)
+end
+
+function Fault.__len(fault)
+  return #text(fault)
+end
+
+function Fault.__eq(left, right)
+  return text(left) == text(right) and left._kind == right._kind
+end
+
+local function is_text(value)
+  return type(value) == "string"
+end
+
+--- A copy of `fault` whose every field has the type it should have, whatever was done to it.
+function M.sanitized(fault)
+  local kind, context = rawget(fault, "_kind"), rawget(fault, "_context")
+  local retryable, stack = rawget(fault, "_retryable"), rawget(fault, "_stack")
+  local ok, details = copy(rawget(fault, "_details"), "details")
+  local contexts
+  if type(context) == "table" then
+    contexts = {}
+    for i = 1, #context do
+      contexts[i] = tostring(rawget(context, i))
+    end
+  end
+  return M.new(is_text(kind) and kind or "", is_text(rawget(fault, "_message")) and fault._message or text(fault), {
+    retryable = type(retryable) == "boolean" and retryable or nil,
+    details = ok and details or nil,
+    stack = is_text(stack) and stack or nil,
+    context = contexts,
+  })
+end
+
+--- How an arbitrary value reads in a message: raw, so that no code of its owner runs, and of bounded length.
+local function readable(value, depth)
+  if type(value) ~= "table" then
+    return type(value) == "string" and string.format("%q", value) or tostring(value)
+  elseif depth == 0 then
+    return "{...}"
+  end
+  local parts, n = {}, 0
+  for key, item in next, value do
+    n = n + 1
+    if n > 8 then
+      parts[n] = "..."
+      break
+    end
+    parts[n] = (type(key) == "string" and key or "[" .. readable(key, 0) .. "]") .. " = " .. readable(item, depth - 1)
+  end
+  table.sort(parts)
+  return "{" .. table.concat(parts, ", ") .. "}"
+end
+
+--- The error object for a value that was raised in coroutine `co`, with the stack of `co`.
+function M.of_error(raised, co)
+  local stack = traceback(co)
+  if M.is(raised) then
+    local failure = M.sanitized(raised)
+    failure._stack = failure._stack or stack
+    return failure
+  end
+  local text_type = type(raised)
+  local message = (text_type == "string" or text_type == "number") and tostring(raised) or readable(raised, 2)
+  return M.new("", message, { stack = stack })
+end
+
+classes.register(Fault, 1, function(fault)
+  return {
+    message = rawget(fault, "_message"),
+    kind = rawget(fault, "_kind"),
+    retryable = rawget(fault, "_retryable"),
+    details = rawget(fault, "_details"),
+    stack = rawget(fault, "_stack"),
+    context = rawget(fault, "_context"),
+  }
+end, function(data)
+  return M.new(data.kind or "", data.message, data)
+end)
+
+return M

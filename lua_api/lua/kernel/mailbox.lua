@@ -1,0 +1,123 @@
+--- Mailboxes: where the messages and events for a process wait.
+-- `proc.mailbox` maps a topic to the channel of its listener; "@inbox" and "@events" are there too
+-- (no topic of a user starts with "@"). `proc.mail` counts the messages that nobody received yet.
+
+local channel = require("kernel.channel")
+local fault = require("kernel.fault")
+
+local kinds = fault.kinds
+local hand_over, put, new_channel = channel.hand_over, channel.put, channel.new
+local INBOX, EVENTS, TOPIC = channel.INBOX, channel.EVENTS, channel.TOPIC
+
+local M = {}
+
+local function open(proc, key, kind)
+  local handle, ch = new_channel(proc, kind)
+  ch.capacity = nil
+  ch.handle = handle
+  local mailbox = proc.mailbox
+  if not mailbox then
+    mailbox = {}
+    proc.mailbox = mailbox
+  end
+  mailbox[key] = ch
+  return ch
+end
+
+local function existing(proc, key)
+  local mailbox = proc.mailbox
+  return mailbox and mailbox[key]
+end
+
+--- The inbox: everything whose topic has no listener.
+function M.inbox(proc)
+  return existing(proc, "@inbox") or open(proc, "@inbox", INBOX)
+end
+
+--- The channel of EXIT, LINK_DOWN and CANCEL events.
+function M.events(proc)
+  return existing(proc, "@events") or open(proc, "@events", EVENTS)
+end
+
+--- Puts a message (already a copy) into the mailbox; false if it is full.
+function M.deliver(proc, topic, payload, from)
+  local mailbox = proc.mailbox
+  local ch = mailbox and mailbox[topic]
+  if ch then
+    if ch.receivers then
+      return hand_over(ch, payload, ch.kind.marker, from)
+    end
+  else
+    ch = M.inbox(proc)
+    if ch.receivers then
+      return hand_over(ch, payload, topic, from)
+    end
+  end
+  local mail = proc.mail
+  if mail >= proc.program.host.max_mailbox then
+    return false
+  end
+  proc.mail = mail + 1
+  put(ch, payload, from, topic)
+  return true
+end
+
+--- Puts an event into the mailbox. Events are never dropped.
+function M.deliver_event(proc, event)
+  local ch = M.events(proc)
+  if not hand_over(ch, event, true) then
+    put(ch, event)
+  end
+end
+
+--- Moves what waits in the inbox under `topic` to the new listener, in order.
+local function claim(proc, topic, listener)
+  local inbox = existing(proc, "@inbox")
+  if not inbox or inbox.head == inbox.tail then
+    return
+  end
+  local buffer, kept, n = inbox.buffer, {}, 1
+  for at = inbox.head, inbox.tail - 3, 3 do
+    local payload, from, of_topic = buffer[at], buffer[at + 1], buffer[at + 2]
+    if of_topic == topic then
+      put(listener, payload, from)
+    else
+      kept[n], kept[n + 1], kept[n + 2] = payload, from, of_topic
+      n = n + 3
+    end
+  end
+  inbox.buffer, inbox.head, inbox.tail = kept, 1, n
+end
+
+--- The channel of `topic`. `with_messages` makes it hand out message objects from now on.
+function M.listen(proc, topic, with_messages)
+  local ch = existing(proc, topic)
+  if not ch then
+    ch = open(proc, topic, with_messages and channel.messages_of(topic) or TOPIC)
+    claim(proc, topic, ch)
+  elseif with_messages then
+    ch.kind = channel.messages_of(topic)
+  end
+  return ch
+end
+
+--- Ends a listener: its channel is closed, later messages of the topic go to the inbox.
+-- @treturn[1] boolean true
+-- @treturn[2] boolean false
+-- @treturn[2] table what was wrong
+function M.unlisten(proc, ch)
+  if ch and ch.proc == proc then
+    for key, listener in next, proc.mailbox or {} do
+      if listener == ch and ch.kind ~= INBOX and ch.kind ~= EVENTS then
+        proc.mailbox[key] = nil
+        proc.mail = proc.mail - channel.length(ch)
+        ch.kind = channel.detached(ch.kind)
+        channel.close(ch)
+        return true
+      end
+    end
+  end
+  return false, fault.new(kinds.INVALID, "unlisten: the channel is not a topic listener of this process")
+end
+
+return M

@@ -1,0 +1,53 @@
+--- What the outside must do or may want to know: rows that wait for the end of the step.
+-- A row is one MessagePack array: its kind, then its fields. `step` hands out all rows at once.
+
+local wire = require("kernel.wire")
+local encode_list = wire.encode_list
+
+local M = {
+  -- kinds of rows
+  REPLY = 0, -- ticket, value, marker, sender: the answer to a request of a Python process
+  NEED = 1, -- kind, name: source text or data that the kernel does not have
+  ENDED = 2, -- pid, fault: a Python process was ended by a link or by terminate
+  PRINT = 3, -- pid, text
+  SPAWNED = 4, -- pid, entry, host, parent
+  EXITED = 5, -- pid, entry, result, fault, unix time, uptime
+  REGISTERED = 6, -- name, pid
+  UNREGISTERED = 7, -- name, pid
+  STARTED = 8, -- pid, value
+  -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED and STARTED
+  watched = false,
+}
+
+local rows, count = {}, 0
+
+function M.row(n, ...)
+  count = count + 1
+  rows[count] = encode_list(n, { ... })
+end
+
+--- A row that is encoded already.
+function M.raw(row)
+  count = count + 1
+  rows[count] = row
+end
+
+local function array_header(n)
+  if n < 65536 then
+    return string.char(0xdc, (n - n % 256) / 256, n % 256)
+  end
+  local high, low = (n - n % 65536) / 65536, n % 65536
+  return string.char(0xdd, (high - high % 256) / 256, high % 256, (low - low % 256) / 256, low % 256)
+end
+
+--- All rows as one MessagePack array, or nil; they are gone from the box.
+function M.take()
+  if count == 0 then
+    return nil
+  end
+  local body = array_header(count) .. table.concat(rows, "", 1, count)
+  rows, count = {}, 0
+  return body
+end
+
+return M

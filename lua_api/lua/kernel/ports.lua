@@ -1,0 +1,278 @@
+--- Ports: processes whose code is Python. They are rows of the process table like any other, with a
+-- mailbox, names, links and monitors; their requests come from outside and so do not yield. A request
+-- that cannot be answered at once has a ticket, and its answer leaves as a REPLY row.
+
+local channel = require("kernel.channel")
+local clock = require("kernel.clock")
+local fault = require("kernel.fault")
+local mailbox = require("kernel.mailbox")
+local op = require("kernel.op")
+local outbox = require("kernel.outbox")
+local registry = require("kernel.registry")
+local requests = require("kernel.requests")
+local scheduler = require("kernel.scheduler")
+local signals = require("kernel.signals")
+local spawn = require("kernel.spawn")
+local wire = require("kernel.wire")
+
+local kinds, new_fault = fault.kinds, fault.new
+local handlers = requests.handlers
+local encode, decode = wire.encode, wire.decode
+
+local M = {}
+
+registry.add_host("python", { max_processes = math.huge, max_mailbox = math.huge })
+
+local program = { entry = "python", host = registry.host("python") }
+local by_ticket = {}
+
+local NIL = encode(nil)
+
+-- An answer is a list: value, then a failure or a marker (see channel.lua), then a sender, then the
+-- index of a select. `bytes` is the value, encoded already.
+local function answer(bytes, second, sender, index)
+  return "\148" .. bytes .. encode(second) .. encode(sender) .. encode(index)
+end
+
+local function reply(ticket, bytes, second, sender, index)
+  outbox.raw("\147" .. encode(outbox.REPLY) .. encode(ticket) .. answer(bytes, second, sender, index))
+end
+
+--- Forgets a request; the port of a one-shot call goes with it.
+local function settle(task)
+  local ticket = task.ticket
+  by_ticket[ticket] = nil
+  task.proc.port.tickets[ticket] = nil
+  if task.one_shot and registry.by_pid[task.proc.pid] then
+    signals.finish(task.proc)
+  end
+end
+
+-- What a waiting request has in r1 to r4 when it is ready depends on what it waits for.
+local forms = {
+  value = function(task)
+    return task.r1 or NIL, task.r2, task.r3
+  end,
+  first = function(task)
+    return task.r2 or NIL, task.r3, task.r4, task.r1
+  end,
+  plain = function(task)
+    return encode(task.r1), task.r2
+  end,
+}
+
+scheduler.on_ready_port(function(task)
+  if by_ticket[task.ticket] == task then
+    settle(task)
+    reply(task.ticket, forms[task.form](task))
+  end
+end)
+
+local function on_end(proc, failure)
+  for ticket, task in next, proc.port.tickets do
+    by_ticket[ticket] = nil
+    reply(ticket, NIL, task.form == "plain" and failure or false)
+  end
+  if failure ~= nil then
+    outbox.row(3, outbox.ENDED, proc.pid, failure)
+  end
+end
+
+--- Opens a process whose code is Python.
+function M.open(entry)
+  local proc = {
+    pid = registry.new_pid(program.host),
+    proc = false,
+    mailbox = false,
+    program = entry and { entry = entry, host = program.host } or program,
+    started = clock.now,
+    mail = 0,
+    links = false,
+    monitors = false,
+    port = { tickets = {}, channels = {}, ids = {}, on_end = on_end },
+  }
+  proc.proc = proc
+  registry.add(proc)
+  return proc
+end
+
+--- Ends a process whose code is Python: normally, or with the message of its failure.
+function M.close(pid, message)
+  local proc = registry.by_pid[pid]
+  if proc then
+    signals.finish(proc, nil, message and new_fault(kinds.UNKNOWN, message))
+  end
+end
+
+-- Channels have numbers outside.
+
+local function number_of(proc, ch)
+  local port = proc.port
+  local number = port.ids[ch]
+  if not number then
+    number = #port.channels + 1
+    port.channels[number], port.ids[ch] = ch, number
+  end
+  return number
+end
+
+local asks = {}
+
+--- A message from outside is decoded into its receiver's own copy; for a port it stays as it is.
+local function post(target, topic, payload, from)
+  if requests.is_reserved(topic) then
+    return nil, requests.reserved(topic)
+  elseif mailbox.deliver(target, topic, target.port and payload or decode(payload), from) then
+    return true
+  end
+  return nil, requests.full(target)
+end
+
+function asks.send(task, payload, dest, topic, anonymous)
+  local target, failure = registry.find(dest)
+  if not target then
+    return true, nil, failure
+  end
+  return true, post(target, topic, payload, not anonymous and task.proc.pid or nil)
+end
+
+--- Sends from the port of this call alone and waits for what comes back, or for the end of `dest`.
+function asks.call(task, payload, dest, topic)
+  local proc = task.proc
+  task.one_shot = true
+  local target, failure = registry.find(dest)
+  local ok
+  if target then
+    signals.monitor(proc, target)
+    ok, failure = post(target, topic, payload, proc.pid)
+  end
+  if not ok then
+    return true, nil, failure
+  end
+  task.form = "first"
+  requests.wait_for_first(task, { mailbox.inbox(proc), false, false, mailbox.events(proc), false, false }, 2)
+end
+
+function asks.spawn(task, arguments, entry, host, link, monitor, await)
+  local list = decode(arguments)
+  task.form = await and "value" or "plain"
+  task.request = {
+    arguments = #list > 0 and list or false,
+    link = link,
+    monitor = monitor,
+    await = await,
+  }
+  list.n = #list
+  spawn.spawn(task, entry, host, task.request)
+end
+
+function asks.await(task, _, dest)
+  local target, failure = registry.find_registered(dest)
+  if not target then
+    return true, nil, failure
+  end
+  task.form, task.awaited = "value", target
+  signals.await(task, target)
+end
+
+function asks.inbox(task)
+  return true, number_of(task.proc, mailbox.inbox(task.proc))
+end
+
+function asks.events(task)
+  return true, number_of(task.proc, mailbox.events(task.proc))
+end
+
+function asks.listen(task, _, topic)
+  if requests.is_reserved(topic) then
+    return true, nil, requests.reserved(topic)
+  end
+  return true, number_of(task.proc, mailbox.listen(task.proc, topic, true))
+end
+
+function asks.unlisten(task, _, number)
+  return true, mailbox.unlisten(task.proc, task.proc.port.channels[number])
+end
+
+--- Waits for the first item of the channels with these numbers; `default` asks without waiting.
+function asks.receive(task, numbers, default)
+  local channels, cases = task.proc.port.channels, {}
+  local list = decode(numbers)
+  for i = 1, #list do
+    local ch = channels[list[i]]
+    cases[i * 3 - 2], cases[i * 3 - 1], cases[i * 3] = ch, false, false
+    local ready, value, marker, from = channel.try_receive(ch)
+    if ready then
+      return "encoded", answer(value or NIL, marker, from, i)
+    end
+  end
+  if default then
+    return "encoded", answer(NIL, false, nil, 0)
+  end
+  task.form = "first"
+  task.nodes = requests.wait_for_first(task, cases, #list)
+end
+
+local function as_lua(number)
+  local handler = handlers[number]
+  return function(task, _, ...)
+    return handler(task, ...)
+  end
+end
+
+asks.monitor = as_lua(op.MONITOR)
+asks.unmonitor = as_lua(op.UNMONITOR)
+asks.link = as_lua(op.LINK)
+asks.unlink = as_lua(op.UNLINK)
+asks.cancel = as_lua(op.CANCEL)
+asks.terminate = as_lua(op.TERMINATE)
+asks.register = as_lua(op.REGISTER)
+asks.unregister = as_lua(op.UNREGISTER)
+asks.lookup = as_lua(op.LOOKUP)
+asks.trap_links = as_lua(op.TRAP_LINKS)
+
+--- Makes a request for the port `pid` (nil: a port for this one call).
+-- @treturn[1] string the answer
+-- @treturn[2] nil when it will come as a REPLY with this ticket
+function M.request(pid, ticket, name, payload, ...)
+  local proc
+  if pid then
+    proc = registry.by_pid[pid]
+    if not proc then
+      return answer(NIL, new_fault(kinds.NOT_FOUND, "process not found: " .. pid))
+    end
+  else
+    proc = M.open("call")
+  end
+  local task = { ticket = ticket, proc = proc, task = false, next = false, form = "plain" }
+  task.task = task
+  by_ticket[ticket], proc.port.tickets[ticket] = task, task
+  local ready, value, failure = asks[name](task, payload, ...)
+  if ready then
+    settle(task)
+    return ready == true and answer(encode(value), failure) or value
+  end
+  return nil
+end
+
+--- Gives up a request. A process that it was about to start does not outlive it.
+function M.abandon(ticket)
+  local task = by_ticket[ticket]
+  if not task then
+    return
+  end
+  if task.nodes then
+    channel.detach(task.nodes)
+  elseif task.awaited then
+    signals.unawait(task, task.awaited)
+  elseif task.request then
+    task.request.abandoned = true
+    local child = task.request.child
+    if child and registry.by_pid[child.pid] == child then
+      signals.terminate(child)
+    end
+  end
+  settle(task)
+end
+
+return M

@@ -1,0 +1,165 @@
+--- Who is alive: the process table, the hosts with their limits, and the names.
+
+local fault = require("kernel.fault")
+local outbox = require("kernel.outbox")
+local relation = require("kernel.relation")
+
+local kinds, new_fault = fault.kinds, fault.new
+
+local M = {}
+
+local by_pid, by_name, hosts = {}, {}, {}
+M.by_pid = by_pid
+M.count = 0
+
+local serial = 0
+
+--- Declares a host: `limits` has max_processes and max_mailbox.
+function M.add_host(name, limits)
+  hosts[name] = {
+    name = name,
+    count = 0,
+    programs = {},
+    max_processes = limits.max_processes,
+    max_mailbox = limits.max_mailbox,
+  }
+end
+
+function M.host(name)
+  return hosts[name]
+end
+
+--- A pid that was never used before.
+function M.new_pid(host)
+  serial = serial + 1
+  return string.format("{%s|0x%05x}", host.name, serial)
+end
+
+function M.add(proc)
+  by_pid[proc.pid] = proc
+  M.count = M.count + 1
+  local host = proc.program.host
+  host.count = host.count + 1
+end
+
+--- Takes a process out of the table: from now on it cannot be found.
+function M.remove(proc)
+  by_pid[proc.pid] = nil
+  M.count = M.count - 1
+  local host = proc.program.host
+  host.count = host.count - 1
+end
+
+--- All live processes, oldest first.
+function M.list()
+  local list, n = {}, 0
+  for _, proc in next, by_pid do
+    n = n + 1
+    list[n] = proc
+  end
+  local age = {}
+  for i = 1, n do
+    age[list[i]] = tonumber(string.match(list[i].pid, "|(0x%x+)}$"))
+  end
+  table.sort(list, function(a, b)
+    return age[a] < age[b]
+  end)
+  return list
+end
+
+local function is_pid(text)
+  return string.find(text, "^{.*|.*}$") ~= nil
+end
+
+--- The process behind a pid or a name; otherwise nil and an error that names what was not found.
+function M.find(dest)
+  local proc = by_pid[dest] or by_name[dest]
+  if proc then
+    return proc
+  end
+  if is_pid(dest) then
+    return nil, new_fault(kinds.NOT_FOUND, "process not found: " .. dest)
+  end
+  return nil, new_fault(kinds.NOT_FOUND, 'name not found: "' .. dest .. '"')
+end
+
+--- As `find`, in the words of monitor, link and register.
+function M.find_registered(dest)
+  local proc = by_pid[dest] or by_name[dest]
+  if proc then
+    return proc
+  end
+  return nil, new_fault(kinds.NOT_FOUND, "pid not registered: " .. dest)
+end
+
+--- Gives `name` to a process.
+function M.register(name, pid)
+  if name == "" or is_pid(name) or string.sub(name, 1, 1) == "@" then
+    return nil, new_fault(kinds.INVALID, 'invalid name "' .. name .. '": a name is not empty, not a pid, and does not start with "@"')
+  end
+  if not is_pid(pid) then
+    return nil, new_fault(kinds.INVALID, 'malformed pid "' .. pid .. '"')
+  end
+  local proc = by_pid[pid]
+  if not proc then
+    return nil, new_fault(kinds.NOT_FOUND, "pid not registered: " .. pid)
+  end
+  local holder = by_name[name]
+  if holder == proc then
+    return true
+  elseif holder then
+    return nil, new_fault(kinds.ALREADY_EXISTS, 'name "' .. name .. '" is already registered by ' .. holder.pid)
+  end
+  by_name[name] = proc
+  relation.add(proc, "names", name)
+  if outbox.watched then
+    outbox.row(3, outbox.REGISTERED, name, pid)
+  end
+  return true
+end
+
+local function release(name, proc)
+  by_name[name] = nil
+  if outbox.watched then
+    outbox.row(3, outbox.UNREGISTERED, name, proc.pid)
+  end
+end
+
+--- Frees `name`; returns false if nobody held it.
+function M.unregister(name)
+  local proc = by_name[name]
+  if not proc then
+    return false
+  end
+  relation.remove(proc, "names", name)
+  release(name, proc)
+  return true
+end
+
+function M.release_names(proc)
+  if proc.names then
+    local names = relation.take_all(proc, "names")
+    for i = 1, #names do
+      release(names[i], proc)
+    end
+  end
+end
+
+function M.lookup(name)
+  local proc = by_name[name]
+  if proc then
+    return proc.pid
+  end
+  return nil, new_fault(kinds.NOT_FOUND, 'name not found: "' .. name .. '"')
+end
+
+--- How many names are held.
+function M.name_count()
+  local n = 0
+  for _ in next, by_name do
+    n = n + 1
+  end
+  return n
+end
+
+return M

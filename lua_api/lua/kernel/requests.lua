@@ -1,0 +1,439 @@
+--- What happens for each request of a Lua process. A handler gets the task and the arguments and
+-- returns `true, answer...` when the task can go on at once, or nothing when it waits or has ended.
+-- The arguments come from the API (lua_api/lua/api), which has checked their types.
+
+local channel = require("kernel.channel")
+local clock = require("kernel.clock")
+local copy_module = require("kernel.copy")
+local fault = require("kernel.fault")
+local mailbox = require("kernel.mailbox")
+local op = require("kernel.op")
+local outbox = require("kernel.outbox")
+local queue = require("kernel.queue")
+local registry = require("kernel.registry")
+local signals = require("kernel.signals")
+local sources = require("kernel.sources")
+local spawn = require("kernel.spawn")
+local timers = require("kernel.timers")
+local wire = require("kernel.wire")
+local zones = require("kernel.zones")
+
+local copy, is_scalar = copy_module.copy, copy_module.is_scalar
+local kinds, new_fault = fault.kinds, fault.new
+local by_pid, find = registry.by_pid, registry.find
+local deliver, push = mailbox.deliver, queue.push
+local state_of = channel.state_of
+local try_receive = channel.try_receive
+local type, sub = type, string.sub
+
+local M = {}
+local handlers = {}
+M.handlers = handlers
+
+-- Messages
+
+--- The payload in the form its receiver reads, or nil and an error.
+local function prepared(target, payload)
+  if target.port then
+    local bytes, refusal = wire.encode(payload)
+    if not bytes then
+      return nil, new_fault(kinds.INVALID, refusal)
+    end
+    return bytes
+  end
+  local ok, copied = copy(payload, "payload")
+  if not ok then
+    return nil, new_fault(kinds.INVALID, copied)
+  end
+  return copied
+end
+
+local function full(target)
+  local limit = target.program.host.max_mailbox
+  return new_fault(kinds.RATE_LIMITED, "mailbox of " .. target.pid .. " is full: it holds its max_mailbox of " .. limit)
+end
+M.full = full
+
+local function reserved(topic)
+  return new_fault(kinds.INVALID, 'invalid topic "' .. topic .. '": a topic is not empty and does not start with "@"')
+end
+M.reserved = reserved
+
+local function is_reserved(topic)
+  return topic == "" or sub(topic, 1, 1) == "@"
+end
+M.is_reserved = is_reserved
+
+handlers[op.SEND] = function(task, dest, topic, payload)
+  local target = by_pid[dest]
+  if not target then
+    local failure
+    target, failure = find(dest)
+    if not target then
+      return true, nil, failure
+    end
+  end
+  if is_reserved(topic) then
+    return true, nil, reserved(topic)
+  end
+  if target.port or not is_scalar[type(payload)] then
+    local failure
+    payload, failure = prepared(target, payload)
+    if failure then
+      return true, nil, failure
+    end
+  end
+  if deliver(target, topic, payload, task.proc.pid) then
+    return true, true
+  end
+  return true, nil, full(target)
+end
+
+handlers[op.LISTEN] = function(task, topic, with_messages)
+  if is_reserved(topic) then
+    return true, nil, reserved(topic)
+  end
+  return true, mailbox.listen(task.proc, topic, with_messages).handle
+end
+
+handlers[op.INBOX] = function(task)
+  return true, mailbox.inbox(task.proc).handle
+end
+
+handlers[op.EVENTS] = function(task)
+  return true, mailbox.events(task.proc).handle
+end
+
+handlers[op.UNLISTEN] = function(task, handle)
+  return true, mailbox.unlisten(task.proc, state_of[handle])
+end
+
+-- Channels
+
+handlers[op.RECEIVE] = function(task, handle)
+  local ch = state_of[handle]
+  local ready, value, marker, from = try_receive(ch)
+  if ready then
+    return true, value, marker, from
+  end
+  channel.add_waiter(ch, "receivers", task)
+end
+
+handlers[op.CHANNEL] = function(task, capacity)
+  return true, (channel.new(task.proc, channel.PLAIN, capacity))
+end
+
+local function closed_while_sending()
+  return new_fault(kinds.CANCELED, "channel was closed")
+end
+
+--- Answers true when sent, nil and an error when closed while waiting, false when it was closed before.
+handlers[op.CHANNEL_SEND] = function(task, handle, value)
+  local ch = state_of[handle]
+  if ch.closed then
+    return true, false
+  elseif channel.try_send(ch, value) then
+    return true, true
+  end
+  task.sending = value
+  channel.add_waiter(ch, "senders", task)
+end
+
+--- Answers false for a channel that belongs to the process itself.
+handlers[op.CHANNEL_CLOSE] = function(_, handle)
+  local ch = state_of[handle]
+  if ch.kind == channel.INBOX or ch.kind == channel.EVENTS then
+    return true, false
+  elseif ch.handle and not ch.closed then
+    mailbox.unlisten(ch.proc, ch)
+  else
+    channel.close(ch, closed_while_sending)
+  end
+  return true, true
+end
+
+--- One case of a select without waiting: whether it was ready, then value, marker, sender.
+local function try_case(ch, is_send, value)
+  if not is_send then
+    return try_receive(ch)
+  elseif ch.closed then
+    return true, nil, false
+  end
+  return channel.try_send(ch, value), true, true
+end
+
+--- Lets `task` wait for the first of `cases`, a flat list of `n` triples (channel, is_send, value).
+function M.wait_for_first(task, cases, n)
+  local nodes = {}
+  for i = 1, n do
+    local ch, is_send = cases[i * 3 - 2], cases[i * 3 - 1]
+    local node = {
+      task = task,
+      select = nodes,
+      index = i,
+      ch = ch,
+      field = is_send and "senders" or "receivers",
+      value = cases[i * 3],
+    }
+    nodes[i] = node
+    channel.add_waiter(ch, node.field, node)
+  end
+  return nodes
+end
+
+--- Answers index, value, marker, sender of the first ready case in list order; index 0 is the default.
+handlers[op.SELECT] = function(task, cases, n, has_default)
+  for i = 1, n do
+    local ch = state_of[cases[i * 3 - 2]]
+    cases[i * 3 - 2] = ch
+    local ready, value, marker, from = try_case(ch, cases[i * 3 - 1], cases[i * 3])
+    if ready then
+      return true, i, value, marker, from
+    end
+  end
+  if has_default then
+    return true, 0
+  end
+  M.wait_for_first(task, cases, n)
+end
+
+handlers[op.COROUTINE_DONE] = function(task)
+  task.proc.tasks[task.co] = nil
+end
+
+-- Life
+
+handlers[op.SPAWN] = function(task, entry, host, request)
+  spawn.spawn(task, entry, host, request)
+end
+
+handlers[op.LOADED] = function(task)
+  spawn.loaded(task.proc)
+end
+
+handlers[op.FINISHED] = function(task, result, failure)
+  if type(failure) == "string" then
+    failure = new_fault(kinds.UNKNOWN, failure)
+  elseif fault.is(failure) then
+    failure = fault.sanitized(failure)
+  else
+    failure = nil
+  end
+  if failure then
+    return signals.finish(task.proc, nil, failure)
+  end
+  local ok, copied = copy(result, "result")
+  if ok then
+    signals.finish(task.proc, copied)
+  else
+    signals.finish(task.proc, nil, new_fault(kinds.INVALID, copied))
+  end
+end
+
+local LOADING = {}
+
+--- Answers true and the module, or false and the body to run, or nil and an error text.
+handlers[op.REQUIRE] = function(task, name)
+  local proc = task.proc
+  local loaded = proc.loaded or {}
+  proc.loaded = loaded
+  local held = loaded[name]
+  if held == LOADING then
+    return true, nil, "loop or previous error loading module '" .. name .. "'"
+  elseif held ~= nil then
+    return true, true, held
+  end
+  local source = sources.get("module", name)
+  if source then
+    loaded[name] = LOADING
+    return true, false, source.body
+  end
+  sources.need("module", name, function(found, failure)
+    if found then
+      loaded[name] = LOADING
+      task.r1, task.r2 = false, found.body
+    else
+      task.r1, task.r2 = nil, "module '" .. name .. "' not found: " .. tostring(failure)
+    end
+    push(task)
+  end)
+end
+
+handlers[op.REQUIRED] = function(task, name, module)
+  task.proc.loaded[name] = module
+  return true
+end
+
+handlers[op.STARTED] = function(task, value)
+  local ok, copied = copy(value, "value")
+  if not ok then
+    return true, nil, new_fault(kinds.INVALID, copied)
+  end
+  if outbox.watched then
+    outbox.row(3, outbox.STARTED, task.proc.pid, copied)
+  end
+  return true, true
+end
+
+handlers[op.TERMINATE] = function(_, dest)
+  local target, failure = find(dest)
+  if not target then
+    return true, nil, failure
+  end
+  signals.terminate(target)
+  return true, true
+end
+
+handlers[op.CANCEL] = function(task, dest, reason)
+  local target, failure = find(dest)
+  if not target then
+    return true, nil, failure
+  end
+  signals.cancel(target, task.proc.pid, reason)
+  return true, true
+end
+
+handlers[op.TRAP_LINKS] = function(task, on)
+  task.proc.trap_links = on
+  return true, true
+end
+
+-- Watching
+
+local function between(act)
+  return function(task, dest)
+    local target, failure = registry.find_registered(dest)
+    if not target then
+      return true, nil, failure
+    end
+    local ok, refusal = act(task.proc, target)
+    return true, ok == nil and refusal == nil or ok, refusal
+  end
+end
+
+handlers[op.MONITOR] = between(signals.monitor)
+handlers[op.LINK] = between(signals.link)
+
+local function idempotent(act)
+  return function(task, dest)
+    local target = find(dest)
+    if target then
+      act(task.proc, target)
+    end
+    return true, true
+  end
+end
+
+handlers[op.UNMONITOR] = idempotent(signals.unmonitor)
+handlers[op.UNLINK] = idempotent(signals.unlink)
+
+-- Names
+
+handlers[op.REGISTER] = function(_, name, pid)
+  return true, registry.register(name, pid)
+end
+
+handlers[op.UNREGISTER] = function(_, name)
+  return true, registry.unregister(name)
+end
+
+handlers[op.LOOKUP] = function(_, name)
+  return true, registry.lookup(name)
+end
+
+-- Time
+
+local function wake(timer)
+  push(timer.task)
+end
+
+handlers[op.SLEEP] = function(task, delay)
+  task.r1 = true
+  timers.set({ proc = task.proc, task = task, fire = wake }, delay)
+end
+
+local function fire_once(timer)
+  local ch = timer.ch
+  if not channel.hand_over(ch, clock.wall(), channel.TIME) then
+    channel.put(ch, clock.wall())
+  end
+  if timer.closes then
+    channel.close(ch)
+  end
+end
+
+local function fire_again(timer)
+  local ch = timer.ch
+  if not channel.hand_over(ch, clock.wall(), channel.TIME) and channel.length(ch) == 0 then
+    channel.put(ch, clock.wall())
+  end
+  -- The next tick is a whole number of periods after the last one: late ticks are dropped.
+  local period = timer.period
+  timers.set(timer, period - (clock.now - timer.at) % period)
+end
+
+local function new_timer(task, delay, fire)
+  local handle, ch = channel.new(task.proc, channel.TIMER)
+  local timer = { proc = task.proc, ch = ch, fire = fire }
+  timers.set(timer, delay)
+  return handle, timer
+end
+
+handlers[op.AFTER] = function(task, delay)
+  local handle, timer = new_timer(task, delay, fire_once)
+  timer.closes = true
+  return true, handle
+end
+
+-- The timer behind the object that a process holds; as for channels, out of its reach.
+local timer_of = setmetatable({}, { __mode = "k" })
+
+local function controlled(task, object, delay, fire, period)
+  local handle, timer = new_timer(task, delay, fire)
+  timer.period = period
+  timer_of[object] = timer
+  return true, handle
+end
+
+handlers[op.TIMER] = function(task, object, delay)
+  return controlled(task, object, delay, fire_once)
+end
+
+handlers[op.TICKER] = function(task, object, period)
+  return controlled(task, object, period, fire_again, period)
+end
+
+handlers[op.TIMER_STOP] = function(_, object)
+  return true, timers.stop(timer_of[object])
+end
+
+--- Sets the timer anew; what it fired before and nobody received is gone.
+handlers[op.TIMER_RESET] = function(_, object, delay)
+  local timer = timer_of[object]
+  local was_pending = timers.stop(timer)
+  while channel.length(timer.ch) > 0 do
+    try_receive(timer.ch)
+  end
+  timers.set(timer, delay)
+  return true, was_pending
+end
+
+handlers[op.LOCATION] = function(task, name)
+  local location = zones.get(name)
+  if location then
+    return true, location
+  end
+  zones.need(name, function(found, failure)
+    task.r1, task.r2 = found, failure
+    push(task)
+  end)
+end
+
+-- Output
+
+handlers[op.PRINT] = function(task, text)
+  outbox.row(3, outbox.PRINT, task.proc.pid, text)
+  return true
+end
+
+return M

@@ -1,0 +1,90 @@
+--- Runs what can run. One task at a time goes on until it has to wait or its turn is over.
+
+local clock = require("kernel.clock")
+local cpu = require("kernel.cpu")
+local fault = require("kernel.fault")
+local op = require("kernel.op")
+local queue = require("kernel.queue")
+local requests = require("kernel.requests")
+local signals = require("kernel.signals")
+local timers = require("kernel.timers")
+
+local create, resume = coroutine.create, coroutine.resume
+local handlers = requests.handlers
+local complete
+local LAST = queue.LAST
+
+local M = {}
+
+-- How many requests a task makes in a row before the others get their turn.
+local TURN = 64
+
+--- Answers a finished request of a Python process; set by ports.lua.
+function M.on_ready_port(callback)
+  complete = callback
+end
+
+local function run(task, co, turn)
+  cpu.task = task
+  local ok, request, a, b, c, d = resume(co, task.r1, task.r2, task.r3, task.r4)
+  if task.r4 then
+    task.r4 = nil
+  end
+  local made = 0
+  while true do
+    if not ok then
+      signals.finish(task.proc, nil, fault.of_error(request, co))
+      return made
+    end
+    local more, r1, r2, r3, r4 = handlers[request](task, a, b, c, d)
+    made = made + 1
+    -- A request can end the process that makes it, for instance over a link.
+    if not more or not task.co then
+      return made
+    end
+    if made == turn then
+      task.r1, task.r2, task.r3, task.r4 = r1, r2, r3, r4
+      queue.push(task)
+      return made
+    end
+    ok, request, a, b, c, d = resume(co, r1, r2, r3, r4)
+  end
+end
+
+--- A new coroutine of a process runs up to its first wait before its creator goes on.
+handlers[op.COROUTINE] = function(creator, body, fn)
+  local proc = creator.proc
+  local task = { co = create(body), proc = proc, task = false, next = false, r1 = fn }
+  task.task = task
+  proc.tasks = proc.tasks or {}
+  proc.tasks[task.co] = task
+  run(task, task.co, math.huge)
+  cpu.task = creator
+  return true, true
+end
+
+--- Lets time be `now` (nanoseconds) and runs what can run, for about `budget` requests.
+-- @treturn boolean whether there is more to run
+-- @treturn number when the next timer goes off, or nil
+function M.step(now, budget)
+  clock.now = now
+  timers.fire_due()
+  while budget > 0 do
+    local task = queue.first
+    if task == LAST then
+      break
+    end
+    queue.first, task.next = task.next, false
+    local co = task.co
+    if co then
+      budget = budget - run(task, co, TURN)
+    elseif co == nil then
+      complete(task)
+      budget = budget - 1
+    end
+  end
+  cpu.task = false
+  return queue.first ~= LAST, timers.next_at()
+end
+
+return M

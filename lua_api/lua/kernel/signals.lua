@@ -1,0 +1,199 @@
+--- How processes watch each other and end: monitors, links, exit signals.
+-- The order at an end is fixed: not found any more, names free, EXIT to every monitor, LINK_DOWN to
+-- every linked process if the end was abnormal, then everything it owned is dropped without running it.
+
+local clock = require("kernel.clock")
+local copy = require("kernel.copy").copy
+local fault = require("kernel.fault")
+local mailbox = require("kernel.mailbox")
+local outbox = require("kernel.outbox")
+local queue = require("kernel.queue")
+local registry = require("kernel.registry")
+local relation = require("kernel.relation")
+local timers = require("kernel.timers")
+local wire = require("kernel.wire")
+
+local kinds, new_fault = fault.kinds, fault.new
+
+local M = {}
+
+M.EXIT, M.LINK_DOWN, M.CANCEL = "EXIT", "LINK_DOWN", "CANCEL"
+
+--- Hands an event to a process in the form it reads: a Lua process its own table, a Python process bytes.
+local function deliver_event(proc, event)
+  mailbox.deliver_event(proc, proc.port and wire.encode(event) or event)
+end
+
+local function copied(value)
+  local _, result = copy(value, "result")
+  return result
+end
+
+local function ending(kind, proc, result, failure)
+  return {
+    kind = kind,
+    from = proc.pid,
+    result = copied(result),
+    error = copied(failure),
+    at = clock.unix(),
+  }
+end
+
+local function linked_failure(proc, failure)
+  local details = fault.is(failure) and failure._details
+  local origin = type(details) == "table" and details.origin
+  return new_fault(kinds.CANCELED, "linked process failed", {
+    details = {
+      origin = origin or proc.pid,
+      error = origin and details.error or tostring(failure),
+    },
+  })
+end
+
+local function drop_coroutines(proc)
+  proc.co = false
+  if proc.tasks then
+    for _, task in next, proc.tasks do
+      task.co = false
+    end
+  end
+end
+
+local function tell_monitors(proc, result, failure)
+  if proc.monitors then
+    local watchers = relation.take_all(proc, "monitors")
+    for i = 1, #watchers do
+      local watcher = watchers[i]
+      relation.remove(watcher, "monitoring", proc)
+      deliver_event(watcher, ending(M.EXIT, proc, result, failure))
+    end
+  end
+end
+
+local function answer_waiting(proc, result, failure)
+  if proc.awaited_by then
+    local tasks = relation.take_all(proc, "awaited_by")
+    for i = 1, #tasks do
+      M.answer_end(tasks[i], result, failure)
+    end
+  end
+end
+
+--- Answers a task that waited for the end of a process: the result, or nil and the error.
+function M.answer_end(task, result, failure)
+  if task.ticket then
+    task.r1 = wire.encode({ result = result, error = failure, at = clock.unix() })
+  else
+    task.r1, task.r2 = copied(result), copied(failure)
+  end
+  queue.push(task)
+end
+
+--- Ends one process; the processes that its links end are added to `doomed`.
+local function end_one(proc, result, failure, doomed)
+  drop_coroutines(proc)
+  registry.remove(proc)
+  if proc.names then
+    registry.release_names(proc)
+  end
+  local loading = proc.loading
+  if loading then
+    loading.refuse(failure)
+  end
+  tell_monitors(proc, result, failure)
+  if proc.links then
+    local linked = relation.take_all(proc, "links")
+    for i = 1, #linked do
+      local peer = linked[i]
+      relation.remove(peer, "links", proc)
+      if failure ~= nil then
+        if peer.trap_links then
+          deliver_event(peer, ending(M.LINK_DOWN, proc, nil, failure))
+        else
+          doomed[#doomed + 1] = { proc = peer, failure = linked_failure(proc, failure) }
+        end
+      end
+    end
+  end
+  answer_waiting(proc, result, failure)
+  if proc.monitoring then
+    local targets = relation.take_all(proc, "monitoring")
+    for i = 1, #targets do
+      relation.remove(targets[i], "monitors", proc)
+    end
+  end
+  timers.drop_all(proc)
+  if proc.port then
+    proc.port.on_end(proc, failure)
+  elseif outbox.watched and not loading then
+    local program = proc.program
+    outbox.row(7, outbox.EXITED, proc.pid, program.entry, result, failure, clock.unix(), clock.now - proc.started)
+  end
+end
+
+--- Ends a process, and every process that its failure takes along over links.
+-- @param failure nil for a normal end, otherwise an error object
+function M.finish(proc, result, failure)
+  local doomed = { { proc = proc, failure = failure } }
+  local at = 1
+  while doomed[at] do
+    local next_one = doomed[at]
+    local victim = next_one.proc
+    -- Links of a large group reach the same process more than once.
+    if registry.by_pid[victim.pid] == victim then
+      end_one(victim, at == 1 and result or nil, next_one.failure, doomed)
+    end
+    doomed[at] = false
+    at = at + 1
+  end
+end
+
+function M.terminate(proc)
+  M.finish(proc, nil, new_fault(kinds.CANCELED, "process terminated"))
+end
+
+--- Asks a process to end: a CANCEL event.
+function M.cancel(proc, from, reason)
+  deliver_event(proc, { kind = M.CANCEL, from = from, reason = reason, at = clock.unix() })
+end
+
+--- `watcher` will get one EXIT when `target` ends.
+function M.monitor(watcher, target)
+  if not relation.add(target, "monitors", watcher) then
+    return nil, new_fault(kinds.ALREADY_EXISTS, "already monitoring " .. target.pid)
+  end
+  relation.add(watcher, "monitoring", target)
+  return true
+end
+
+function M.unmonitor(watcher, target)
+  if relation.remove(target, "monitors", watcher) then
+    relation.remove(watcher, "monitoring", target)
+  end
+end
+
+--- Links two processes, both ways. A process is not linked to itself.
+function M.link(one, other)
+  if one ~= other then
+    relation.add(one, "links", other)
+    relation.add(other, "links", one)
+  end
+end
+
+function M.unlink(one, other)
+  if relation.remove(one, "links", other) then
+    relation.remove(other, "links", one)
+  end
+end
+
+--- Lets `task` wait for the end of `proc`.
+function M.await(task, proc)
+  relation.add(proc, "awaited_by", task)
+end
+
+--- Takes `task` back from waiting for the end of `proc`.
+function M.unawait(task, proc)
+  relation.remove(proc, "awaited_by", task)
+end
+
+return M

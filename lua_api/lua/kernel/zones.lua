@@ -1,0 +1,41 @@
+--- Time zones: asked for by name, kept for all processes of the kernel.
+
+local fault = require("kernel.fault")
+local location = require("api.time.location")
+local outbox = require("kernel.outbox")
+
+local M = {}
+
+local known, waiting = {}, {}
+
+function M.get(name)
+  return known[name]
+end
+
+--- Asks for a zone; `resume(location or nil, fault)` is called when the answer is there.
+function M.need(name, resume)
+  local list = waiting[name]
+  if list then
+    list[#list + 1] = resume
+    return
+  end
+  waiting[name] = { resume }
+  outbox.row(3, outbox.NEED, "zone", name)
+end
+
+--- Brings the transitions of a zone, or nil when there is no such zone.
+function M.provide(name, transitions)
+  local list = waiting[name] or {}
+  waiting[name] = nil
+  local failure
+  if transitions then
+    known[name] = location.from_transitions(name, transitions)
+  else
+    failure = fault.new(fault.kinds.NOT_FOUND, 'unknown time zone "' .. name .. '"')
+  end
+  for i = 1, #list do
+    list[i](known[name], failure)
+  end
+end
+
+return M
