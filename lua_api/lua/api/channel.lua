@@ -42,10 +42,13 @@ local function check(name, ch)
 end
 
 function methods.receive(ch)
-  if not state_of[ch] then
+  local value, marker, from = yield(RECEIVE, ch)
+  if marker == true then
+    return value, true
+  elseif marker == nil then
     bad(1, "receive", "channel", ch)
   end
-  return received(yield(RECEIVE, ch))
+  return received(value, marker, from)
 end
 
 local function check_sendable(name, ch)

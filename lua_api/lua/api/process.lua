@@ -4,7 +4,6 @@ local argument = require("api.argument")
 local cpu = require("kernel.cpu")
 local channel = require("kernel.channel")
 local fault = require("kernel.fault")
-local value_of = require("api.message").value_of
 local op = require("kernel.op")
 local signals = require("kernel.signals")
 
@@ -28,15 +27,21 @@ end
 
 --- process.send(dest, topic, ...): no value is nil, one is itself, several are an array.
 function M.send(dest, topic, ...)
-  if type(dest) ~= "string" then
-    bad(1, "send", "string", dest)
-  elseif type(topic) ~= "string" then
-    bad(2, "send", "string", topic)
-  end
+  local sent, failure
   if select("#", ...) > 1 then
-    return yield(SEND, dest, topic, { ... })
+    sent, failure = yield(SEND, dest, topic, { ... })
+  else
+    sent, failure = yield(SEND, dest, topic, ...)
   end
-  return yield(SEND, dest, topic, (value_of(...)))
+  if not sent then
+    -- Only what is no text at all raises, and a send that went well has shown that it is.
+    if type(dest) ~= "string" then
+      bad(1, "send", "string", dest)
+    elseif type(topic) ~= "string" then
+      bad(2, "send", "string", topic)
+    end
+  end
+  return sent, failure
 end
 
 function M.listen(topic, options)

@@ -1,15 +1,30 @@
 --- Mailboxes: where the messages and events for a process wait.
--- `proc.mailbox` maps a topic to the channel of its listener; "@inbox" and "@events" are there too
--- (no topic of a user starts with "@"). `proc.mail` counts the messages that nobody received yet.
+-- `proc.mailbox` maps a topic to the channel of its listener; the inbox and the events are there too,
+-- under their kinds. `proc.mail` counts the messages that nobody received yet.
 
 local channel = require("kernel.channel")
 local fault = require("kernel.fault")
+local queue = require("kernel.queue")
 
-local kinds = fault.kinds
+local kinds, new_fault = fault.kinds, fault.new
+local push = queue.push
+local byte, type = string.byte, type
 local hand_over, put, new_channel = channel.hand_over, channel.put, channel.new
 local INBOX, EVENTS, TOPIC = channel.INBOX, channel.EVENTS, channel.TOPIC
 
+local AT = byte("@")
+
 local M = {}
+
+local function full(proc)
+  local limit = proc.program.host.max_mailbox
+  return new_fault(kinds.RATE_LIMITED, "mailbox of " .. proc.pid .. " is full: it holds its max_mailbox of " .. limit)
+end
+
+--- The error for a topic that nobody may use.
+function M.reserved(topic)
+  return new_fault(kinds.INVALID, 'invalid topic "' .. tostring(topic) .. '": a topic is not empty and does not start with "@"')
+end
 
 local function open(proc, key, kind)
   local handle, ch = new_channel(proc, kind)
@@ -31,31 +46,48 @@ end
 
 --- The inbox: everything whose topic has no listener.
 function M.inbox(proc)
-  return existing(proc, "@inbox") or open(proc, "@inbox", INBOX)
+  return existing(proc, INBOX) or open(proc, INBOX, INBOX)
 end
 
 --- The channel of EXIT, LINK_DOWN and CANCEL events.
 function M.events(proc)
-  return existing(proc, "@events") or open(proc, "@events", EVENTS)
+  return existing(proc, EVENTS) or open(proc, EVENTS, EVENTS)
 end
 
---- Puts a message (already a copy) into the mailbox; false if it is full.
+local function is_reserved(topic)
+  return type(topic) ~= "string" or topic == "" or byte(topic) == AT
+end
+M.is_reserved = is_reserved
+
+--- Puts a message (already a copy) into the mailbox.
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] table what was wrong: the topic, or the mailbox is full
 function M.deliver(proc, topic, payload, from)
   local mailbox = proc.mailbox
   local ch = mailbox and mailbox[topic]
+  local marker = topic
   if ch then
-    if ch.receivers then
-      return hand_over(ch, payload, ch.kind.marker, from)
-    end
+    marker = ch.kind.marker
+  elseif is_reserved(topic) then
+    return nil, M.reserved(topic)
   else
     ch = M.inbox(proc)
-    if ch.receivers then
-      return hand_over(ch, payload, topic, from)
+  end
+  local waiter = ch.receivers
+  if waiter then
+    if waiter.co and not waiter.next_waiter then
+      -- The common case of `wake`: one coroutine that waits for this channel alone.
+      ch.receivers = false
+      waiter.r1, waiter.r2, waiter.r3 = payload, marker, from
+      push(waiter)
+      return true
     end
+    return hand_over(ch, payload, marker, from)
   end
   local mail = proc.mail
   if mail >= proc.program.host.max_mailbox then
-    return false
+    return nil, full(proc)
   end
   proc.mail = mail + 1
   put(ch, payload, from, topic)
@@ -72,7 +104,7 @@ end
 
 --- Moves what waits in the inbox under `topic` to the new listener, in order.
 local function claim(proc, topic, listener)
-  local inbox = existing(proc, "@inbox")
+  local inbox = existing(proc, INBOX)
   if not inbox or inbox.head == inbox.tail then
     return
   end
@@ -117,7 +149,7 @@ function M.unlisten(proc, ch)
       end
     end
   end
-  return false, fault.new(kinds.INVALID, "unlisten: the channel is not a topic listener of this process")
+  return false, new_fault(kinds.INVALID, "unlisten: the channel is not a topic listener of this process")
 end
 
 return M

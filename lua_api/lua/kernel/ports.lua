@@ -120,12 +120,7 @@ local asks = {}
 
 --- A message from outside is decoded into its receiver's own copy; for a port it stays as it is.
 local function post(target, topic, payload, from)
-  if requests.is_reserved(topic) then
-    return nil, requests.reserved(topic)
-  elseif mailbox.deliver(target, topic, target.port and payload or decode(payload), from) then
-    return true
-  end
-  return nil, requests.full(target)
+  return mailbox.deliver(target, topic, target.port and payload or decode(payload), from)
 end
 
 function asks.send(task, payload, dest, topic, anonymous)
@@ -184,8 +179,8 @@ function asks.events(task)
 end
 
 function asks.listen(task, _, topic)
-  if requests.is_reserved(topic) then
-    return true, nil, requests.reserved(topic)
+  if mailbox.is_reserved(topic) then
+    return true, nil, mailbox.reserved(topic)
   end
   return true, number_of(task.proc, mailbox.listen(task.proc, topic, true))
 end

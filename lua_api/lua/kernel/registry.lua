@@ -72,12 +72,15 @@ local function is_pid(text)
 end
 
 --- The process behind a pid or a name; otherwise nil and an error that names what was not found.
+-- What is no text is nil without an error: the API raises for it.
 function M.find(dest)
   local proc = by_pid[dest] or by_name[dest]
   if proc then
     return proc
   end
-  if is_pid(dest) then
+  if type(dest) ~= "string" then
+    return nil
+  elseif is_pid(dest) then
     return nil, new_fault(kinds.NOT_FOUND, "process not found: " .. dest)
   end
   return nil, new_fault(kinds.NOT_FOUND, 'name not found: "' .. dest .. '"')

@@ -24,7 +24,7 @@ local by_pid, find = registry.by_pid, registry.find
 local deliver, push = mailbox.deliver, queue.push
 local state_of = channel.state_of
 local try_receive = channel.try_receive
-local type, sub = type, string.sub
+local type = type
 
 local M = {}
 local handlers = {}
@@ -48,50 +48,29 @@ local function prepared(target, payload)
   return copied
 end
 
-local function full(target)
-  local limit = target.program.host.max_mailbox
-  return new_fault(kinds.RATE_LIMITED, "mailbox of " .. target.pid .. " is full: it holds its max_mailbox of " .. limit)
-end
-M.full = full
-
-local function reserved(topic)
-  return new_fault(kinds.INVALID, 'invalid topic "' .. topic .. '": a topic is not empty and does not start with "@"')
-end
-M.reserved = reserved
-
-local function is_reserved(topic)
-  return topic == "" or sub(topic, 1, 1) == "@"
-end
-M.is_reserved = is_reserved
-
 handlers[op.SEND] = function(task, dest, topic, payload)
-  local target = by_pid[dest]
+  local target, failure = by_pid[dest], nil
   if not target then
-    local failure
     target, failure = find(dest)
     if not target then
       return true, nil, failure
     end
   end
-  if is_reserved(topic) then
-    return true, nil, reserved(topic)
-  end
-  if target.port or not is_scalar[type(payload)] then
-    local failure
+  if not is_scalar[type(payload)] or target.port then
+    if mailbox.is_reserved(topic) then
+      return true, nil, mailbox.reserved(topic)
+    end
     payload, failure = prepared(target, payload)
     if failure then
       return true, nil, failure
     end
   end
-  if deliver(target, topic, payload, task.proc.pid) then
-    return true, true
-  end
-  return true, nil, full(target)
+  return true, deliver(target, topic, payload, task.proc.pid)
 end
 
 handlers[op.LISTEN] = function(task, topic, with_messages)
-  if is_reserved(topic) then
-    return true, nil, reserved(topic)
+  if mailbox.is_reserved(topic) then
+    return true, nil, mailbox.reserved(topic)
   end
   return true, mailbox.listen(task.proc, topic, with_messages).handle
 end
@@ -110,8 +89,12 @@ end
 
 -- Channels
 
+--- Answers nil, nil for what is no channel.
 handlers[op.RECEIVE] = function(task, handle)
   local ch = state_of[handle]
+  if not ch then
+    return true
+  end
   local ready, value, marker, from = try_receive(ch)
   if ready then
     return true, value, marker, from
