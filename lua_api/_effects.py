@@ -53,7 +53,7 @@ class Need:
 
 
 @frozen
-class Ended:
+class PortEnded:
     """A Python process was ended by a link or by terminate."""
 
     pid: str
@@ -61,7 +61,7 @@ class Ended:
 
 
 @frozen
-class Printed:
+class LinePrinted:
     """A process printed a line."""
 
     pid: str
@@ -69,7 +69,7 @@ class Printed:
 
 
 @frozen
-class Spawned:
+class ProcessSpawned:
     """A Lua process has started."""
 
     pid: str
@@ -79,7 +79,7 @@ class Spawned:
 
 
 @frozen
-class Exited:
+class ProcessExited:
     """A Lua process has ended.
 
     Attributes:
@@ -98,7 +98,7 @@ class Exited:
 
 
 @frozen
-class Registered:
+class NameRegistered:
     """A process got a name."""
 
     name: str
@@ -106,7 +106,7 @@ class Registered:
 
 
 @frozen
-class Unregistered:
+class NameReleased:
     """A name became free."""
 
     name: str
@@ -114,7 +114,7 @@ class Unregistered:
 
 
 @frozen
-class Started:
+class ProcessStarted:
     """A process called `process.started(value)`."""
 
     pid: str
@@ -122,5 +122,5 @@ class Started:
 
 
 Effect = (
-    Reply | Need | Ended | Printed | Spawned | Exited | Registered | Unregistered | Started
+    Reply | Need | PortEnded | LinePrinted | ProcessSpawned | ProcessExited | NameRegistered | NameReleased | ProcessStarted
 )

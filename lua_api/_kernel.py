@@ -11,15 +11,15 @@ from lua_api import _terms, _zones
 from lua_api._effects import (
     Answer,
     Effect,
-    Ended,
-    Exited,
+    PortEnded,
+    ProcessExited,
     Need,
-    Printed,
-    Registered,
+    LinePrinted,
+    NameRegistered,
     Reply,
-    Spawned,
-    Started,
-    Unregistered,
+    ProcessSpawned,
+    ProcessStarted,
+    NameReleased,
 )
 from lua_api._runtime import new_kernel_state
 from lua_api._terms import Term
@@ -48,7 +48,7 @@ class Statistics:
 
     Attributes:
         processes: Live processes, those of Python included.
-        names: Registered names.
+        names: NameRegistered names.
         timers: Timers that have not gone off.
         lua_bytes: Memory of the Lua state.
     """
@@ -86,21 +86,21 @@ def _reply(ticket: int, answer: list[Any]) -> Reply:
     return Reply(ticket, Answer(*answer))
 
 
-def _exited(pid: str, entry: str, result: Term, error: Any, at: float, uptime: int) -> Exited:
-    return Exited(pid, entry, result, error, at, uptime / NANOSECONDS)
+def _exited(pid: str, entry: str, result: Term, error: Any, at: float, uptime: int) -> ProcessExited:
+    return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
 
 
 # In the order of the kinds in lua/kernel/outbox.lua.
 _RECORDS: tuple[Callable[..., Effect], ...] = (
     _reply,
     Need,
-    Ended,
-    Printed,
-    Spawned,
+    PortEnded,
+    LinePrinted,
+    ProcessSpawned,
     _exited,
-    Registered,
-    Unregistered,
-    Started,
+    NameRegistered,
+    NameReleased,
+    ProcessStarted,
 )
 
 

@@ -13,6 +13,7 @@ from specs._child import (
     task,
 )
 from specs._data import host_from_data, spec_from_data, spec_to_data
+from specs._entry import Entry
 from specs._errors import SpecError, SuperviseError
 from specs._exit import ExitKind, ExitReason
 from specs._host import HostSpec
@@ -26,6 +27,7 @@ __all__ = [
     "Backoff",
     "ChildSpec",
     "DynamicSupervisorSpec",
+    "Entry",
     "ExitKind",
     "ExitReason",
     "HostSpec",

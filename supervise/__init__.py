@@ -1,1 +1,70 @@
-"""supervise."""
+"""Thousands of isolated Lua processes, kept alive from Python and trio the way Erlang/OTP does it."""
+
+from lua_api import (
+    Duration,
+    Fault,
+    LinePrinted,
+    NameRegistered,
+    NameReleased,
+    ProcessExited,
+    ProcessInfo,
+    ProcessSpawned,
+    ProcessStarted,
+    Statistics,
+    Term,
+    TermError,
+    Time,
+)
+from specs import Entry, HostSpec, SpecError, SuperviseError
+
+from supervise._errors import (
+    MailboxFullError,
+    NameTakenError,
+    NoProcessError,
+    ProcessEndedError,
+    ProcessExitedError,
+    RequestError,
+    SpawnError,
+)
+from supervise._node import LifecycleEvent, Node, open_node, print_line
+from supervise._process import Cancel, Exit, LinkDown, Mailbox, Message, ProcessEvent, PythonProcess
+from supervise._sources import SourceError
+
+__all__ = [
+    "Cancel",
+    "Duration",
+    "Entry",
+    "Exit",
+    "Fault",
+    "HostSpec",
+    "LifecycleEvent",
+    "LinePrinted",
+    "LinkDown",
+    "Mailbox",
+    "MailboxFullError",
+    "Message",
+    "NameRegistered",
+    "NameReleased",
+    "NameTakenError",
+    "NoProcessError",
+    "Node",
+    "ProcessEndedError",
+    "ProcessEvent",
+    "ProcessExited",
+    "ProcessExitedError",
+    "ProcessInfo",
+    "ProcessSpawned",
+    "ProcessStarted",
+    "PythonProcess",
+    "RequestError",
+    "SourceError",
+    "SpawnError",
+    "SpecError",
+    "Statistics",
+    "SuperviseError",
+    "Term",
+    "TermError",
+    "Time",
+    "open_node",
+    "print_line",
+]

@@ -1,0 +1,100 @@
+"""Everything a caller of the node may catch. One root: `SuperviseError`."""
+
+from __future__ import annotations
+
+from specs import SuperviseError
+
+from lua_api import Fault
+
+
+def fault_text(fault: Fault) -> str:
+    """The text of a Lua error: its contexts, outermost first, then its message."""
+    return ": ".join([*reversed(fault.context), fault.message])
+
+
+class NoProcessError(SuperviseError, LookupError):
+    """Nobody alive has this pid or name.
+
+    Attributes:
+        dest: The pid or name.
+    """
+
+    def __init__(self, dest: str, message: str) -> None:
+        self.dest = dest
+        super().__init__(message)
+
+
+class NameTakenError(SuperviseError, ValueError):
+    """The name is held by another process.
+
+    Attributes:
+        name: The name.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+class MailboxFullError(SuperviseError):
+    """The receiver has as many unread messages as its host allows; nothing was sent.
+
+    Attributes:
+        dest: The pid or name.
+    """
+
+    def __init__(self, dest: str, message: str) -> None:
+        self.dest = dest
+        super().__init__(message)
+
+
+class SpawnError(SuperviseError):
+    """The process did not start: unknown entry or host, a faulty file, or a full host.
+
+    Attributes:
+        entry: The entry.
+        fault: The error as Lua gives it, with its kind and stack.
+    """
+
+    def __init__(self, entry: str, fault: Fault) -> None:
+        self.entry, self.fault = entry, fault
+        super().__init__(f"cannot start {entry}: {fault_text(fault)}")
+
+
+class ProcessExitedError(SuperviseError):
+    """The process ended with an error, or before it replied.
+
+    Attributes:
+        dest: The pid, name or entry that was asked for.
+        fault: Its error; None if it ended normally, before it replied.
+    """
+
+    def __init__(self, dest: str, fault: Fault | None) -> None:
+        self.dest, self.fault = dest, fault
+        why = "it ended normally before it replied" if fault is None else fault_text(fault)
+        super().__init__(f"{dest}: {why}")
+
+
+class ProcessEndedError(SuperviseError):
+    """This Python process was ended from outside: by a link or by terminate.
+
+    Attributes:
+        pid: Its pid.
+        fault: Why.
+    """
+
+    def __init__(self, pid: str, fault: Fault) -> None:
+        self.pid, self.fault = pid, fault
+        super().__init__(f"{pid}: {fault_text(fault)}")
+
+
+class RequestError(SuperviseError, ValueError):
+    """The request makes no sense: an invalid topic or name, or already monitoring.
+
+    Attributes:
+        fault: The error as Lua gives it.
+    """
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(fault_text(fault))

@@ -1,0 +1,396 @@
+"""The node: hosts, sources and processes inside one trio run. Nothing global; several can live side by side."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import trio
+from lua_api import (
+    Answer,
+    Effect,
+    Fault,
+    Kernel,
+    LinePrinted,
+    NameRegistered,
+    NameReleased,
+    Need,
+    PortEnded,
+    ProcessExited,
+    ProcessInfo,
+    ProcessSpawned,
+    ProcessStarted,
+    Statistics,
+    Term,
+    encode,
+)
+from specs import Entry, HostSpec, check_spec
+
+from supervise._driver import Driver
+from supervise._errors import (
+    MailboxFullError,
+    NameTakenError,
+    NoProcessError,
+    ProcessExitedError,
+    RequestError,
+    SpawnError,
+    fault_text,
+)
+from supervise._process import Exit, PythonProcess
+from supervise._sources import SourceError, Sources
+
+LifecycleEvent: TypeAlias = (
+    ProcessSpawned | ProcessStarted | ProcessExited | NameRegistered | NameReleased | LinePrinted
+)
+"""What a subscriber gets."""
+
+_log = logging.getLogger("supervise")
+
+
+def print_line(pid: str, text: str) -> None:
+    """Write a line that a process printed to standard output, with its pid."""
+    sys.stdout.write(f"{pid} {text}\n")
+
+
+class Node:
+    """A running node. Made by `open_node`.
+
+    Everywhere a `dest` is a pid, or a registered name, which is resolved once, at the call.
+    """
+
+    def __init__(
+        self, kernel: Kernel, sources: Sources, hosts: Sequence[HostSpec], output: _Output
+    ) -> None:
+        self.kernel = kernel
+        self.driver = Driver(kernel, self._on_effect)
+        self._sources = sources
+        self._hosts = hosts
+        self._output = output
+        self._subscribers: list[trio.MemorySendChannel[LifecycleEvent]] = []
+        self._processes: dict[str, PythonProcess] = {}
+        for host in hosts:
+            kernel.add_host(
+                host.name, max_processes=host.max_processes, max_mailbox=host.max_mailbox
+            )
+        self._pid = kernel.open_port("node")
+
+    # Processes
+
+    async def spawn(self, entry: str, *args: Term, host: str | None = None) -> str:
+        """Start a Lua process.
+
+        Args:
+            entry: The entry to run, as `"app.jobs:mail"`.
+            args: What its `main` gets; copied.
+            host: Where it runs; may be left out if the node has one host.
+
+        Returns:
+            Its pid. Messages sent to it from now on wait for it in order.
+
+        Raises:
+            SpawnError: Unknown entry or host, a faulty file, or a full host.
+            TermError: An argument holds something that cannot cross.
+        """
+        return await self.spawn_for(self._pid, entry, args, host, link=False, monitor=False)
+
+    async def spawn_for(
+        self,
+        parent: str,
+        entry: str,
+        args: tuple[Term, ...],
+        host: str | None,
+        *,
+        link: bool,
+        monitor: bool,
+    ) -> str:
+        """Start a Lua process for the Python process `parent` (see `spawn`)."""
+        answer = await self.driver.request(
+            parent, "spawn", _arguments(args), entry, self._host(host), link, monitor, False
+        )
+        if isinstance(answer.second, Fault):
+            raise SpawnError(entry, answer.second)
+        return cast("str", answer.value)
+
+    async def exec(self, entry: str, *args: Term, host: str | None = None) -> Term:
+        """Start a Lua process, wait for its end, and return the first result of its `main`.
+
+        Cancelled, it terminates the process. See `spawn` for the arguments.
+
+        Raises:
+            SpawnError: The process did not start.
+            ProcessExitedError: It ended with an error.
+        """
+        answer = await self.driver.request(
+            self._pid, "spawn", _arguments(args), entry, self._host(host), False, False, True
+        )
+        if isinstance(answer.second, Fault):
+            raise SpawnError(entry, answer.second)
+        end = cast("dict[str, Any]", answer.value)
+        if end.get("error") is not None:
+            raise ProcessExitedError(entry, end["error"])
+        return cast("Term", end.get("result"))
+
+    async def wait_exit(self, dest: str) -> Exit:
+        """Wait for the end of a process.
+
+        Raises:
+            NoProcessError: `dest` is not alive now.
+        """
+        pid = self.whereis(dest) or dest
+        answer = self.checked(await self.driver.request(self._pid, "await", None, pid), dest)
+        end = cast("dict[str, Any]", answer.value)
+        return Exit(pid, end.get("result"), end.get("error"), end["at"])
+
+    def terminate(self, dest: str) -> None:
+        """End a process by force: it runs no more Lua.
+
+        Raises:
+            NoProcessError: `dest` is not alive.
+        """
+        self._ask("terminate", dest, dest=dest)
+
+    def cancel(self, dest: str, reason: str = "") -> None:
+        """Ask a process to end: it gets a CANCEL event, which it may ignore.
+
+        Raises:
+            NoProcessError: `dest` is not alive.
+        """
+        self._ask("cancel", dest, reason, dest=dest)
+
+    @asynccontextmanager
+    async def open_process(self, name: str | None = None) -> AsyncGenerator[PythonProcess, None]:
+        """Give the current task a pid for as long as the block lasts.
+
+        Args:
+            name: A name to register it under.
+
+        Raises:
+            NameTakenError: Another process holds the name.
+            ProcessEndedError: A link or a terminate ended the process; its block was cancelled.
+        """
+        process = PythonProcess(self, "python")
+        self._processes[process.pid] = process
+        try:
+            with process.running():
+                if name is not None:
+                    process.register(name)
+                yield process
+        finally:
+            del self._processes[process.pid]
+
+    # Messages
+
+    def send(self, dest: str, topic: str, payload: Term = None) -> None:
+        """Send a message without a sender (see `PythonProcess.send`)."""
+        answer = self.driver.request_nowait(
+            self._pid, "send", encode(payload), dest, topic, True
+        )
+        self.checked(answer, dest)
+
+    async def call(self, dest: str, topic: str, payload: Term = None) -> Term:
+        """Send a request and wait for its reply.
+
+        The request goes to `dest` as an ordinary message; the reply is whatever is first sent to
+        `msg:from()`. Give up with a cancel scope: a reply that comes later is refused at its sender.
+
+        Raises:
+            NoProcessError: `dest` is not alive.
+            ProcessExitedError: It ended before it replied.
+            MailboxFullError: It has as many unread messages as its host allows.
+            TermError: `payload` holds something that cannot cross.
+
+        Example:
+            with trio.fail_after(1):
+                left = await node.call("stock", "take", {"item": "widgets", "n": 3})
+        """
+        answer = self.checked(
+            await self.driver.request(None, "call", encode(payload), dest, topic), dest
+        )
+        if answer.index == _FROM_EVENTS:
+            raise ProcessExitedError(dest, cast("dict[str, Any]", answer.value).get("error"))
+        return answer.value
+
+    # Names
+
+    def register(self, name: str, pid: str) -> None:
+        """Give a name to a process.
+
+        Raises:
+            NameTakenError: Another process holds it.
+            NoProcessError: `pid` is not alive.
+        """
+        answer = self.driver.request_nowait(self._pid, "register", None, name, pid)
+        if isinstance(answer.second, Fault) and answer.second.kind == "AlreadyExists":
+            raise NameTakenError(name, fault_text(answer.second))
+        self.checked(answer, pid)
+
+    def unregister(self, name: str) -> bool:
+        """Free a name; returns False if nobody held it."""
+        return bool(self._ask("unregister", name))
+
+    def whereis(self, name: str) -> str | None:
+        """The pid that holds a name, or None."""
+        value = self.driver.request_nowait(self._pid, "lookup", None, name).value
+        return cast("str | None", value)
+
+    async def wait_registered(self, name: str) -> str:
+        """Wait until somebody holds a name; returns the pid."""
+        with self.subscribe() as events:
+            pid = self.whereis(name)
+            if pid is not None:
+                await trio.lowlevel.checkpoint()
+                return pid
+            async for event in events:
+                if isinstance(event, NameRegistered) and event.name == name:
+                    return event.pid
+        raise AssertionError("a subscription ends only with its block")
+
+    # What can be seen
+
+    @contextmanager
+    def subscribe(self) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
+        """Receive every lifecycle event of the node from now on, in order, until the block ends."""
+        send, receive = trio.open_memory_channel[LifecycleEvent](math.inf)
+        self._subscribers.append(send)
+        self.kernel.watch(on=True)
+        try:
+            with receive:
+                yield receive
+        finally:
+            self._subscribers.remove(send)
+            send.close()
+            self.kernel.watch(on=bool(self._subscribers))
+
+    def processes(self) -> list[ProcessInfo]:
+        """Every live process, oldest first, with its state, unread messages and uptime."""
+        return self.kernel.processes()
+
+    def statistics(self) -> Statistics:
+        """Processes, names, timers, and the memory of the Lua state."""
+        return self.kernel.statistics()
+
+    # Inside
+
+    def _host(self, host: str | None) -> str:
+        if host is None:
+            if len(self._hosts) == 1:
+                return self._hosts[0].name
+            known = ", ".join(spec.name for spec in self._hosts) or "none"
+            raise ValueError(f"say which host: this node has {len(self._hosts)} ({known})")
+        return host
+
+    def _ask(self, name: str, *arguments: str, dest: str = "") -> Term:
+        return self.checked(self.driver.request_nowait(self._pid, name, None, *arguments), dest).value
+
+    def checked(self, answer: Answer, dest: str) -> Answer:
+        """The answer, or the exception for the error it holds."""
+        fault = answer.second
+        if not isinstance(fault, Fault):
+            return answer
+        if fault.kind == "NotFound":
+            raise NoProcessError(dest, fault_text(fault))
+        if fault.kind == "RateLimited":
+            raise MailboxFullError(dest, fault_text(fault))
+        raise RequestError(fault)
+
+    def _on_effect(self, effect: Effect) -> None:
+        if isinstance(effect, Need):
+            self._provide(effect)
+            self.driver.kick()
+        elif isinstance(effect, PortEnded):
+            process = self._processes.get(effect.pid)
+            if process is not None:
+                process.end(effect)
+        else:
+            self._publish(cast("LifecycleEvent", effect))
+
+    def _provide(self, need: Need) -> None:
+        if need.kind == "zone":
+            self.kernel.provide_zone(need.name)
+            return
+        find = self._sources.entry if need.kind == "entry" else self._sources.module
+        try:
+            source = find(need.name)
+        except SourceError as exc:
+            self.kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
+        else:
+            self.kernel.provide_source(
+                need.kind, need.name, source.path, source.text, source.main
+            )
+
+    def _publish(self, event: LifecycleEvent) -> None:
+        if isinstance(event, LinePrinted):
+            self._output(event.pid, event.text)
+        elif isinstance(event, ProcessExited) and event.error is not None:
+            stack = event.error.stack or ""
+            _log.info(
+                "%s %s failed: %s\n%s", event.pid, event.entry, fault_text(event.error), stack
+            )
+        for subscriber in self._subscribers:
+            subscriber.send_nowait(event)
+
+
+_Output: TypeAlias = Callable[[str, str], None]
+
+# A call waits for its inbox first and for the end of the other process second.
+_FROM_EVENTS = 2
+
+
+def _arguments(args: tuple[Term, ...]) -> bytes:
+    """The arguments of a spawn: a list in which None is allowed."""
+    return encode(list(args))
+
+
+@asynccontextmanager
+async def open_node(
+    source: str | Path | Iterable[str | Path] = (),
+    hosts: Sequence[HostSpec] = (HostSpec("app:processes"),),
+    entries: Mapping[str, Entry | str | Path] | None = None,
+    output: Callable[[str, str], None] = print_line,
+) -> AsyncGenerator[Node, None]:
+    """Run a node for as long as the block lasts.
+
+    Args:
+        source: The folder, or folders, with the Lua files: entry `"app.jobs:mail"` is the file
+            `app/jobs/mail.lua` below one of them.
+        hosts: Where processes run.
+        entries: Entries whose source is elsewhere; they win over files.
+        output: Gets the pid and the text of each line that a process prints.
+
+    Raises:
+        SpecError: A host is faulty; nothing was started.
+        SourceError: A source root is not a folder.
+
+    Example:
+        async with open_node("app") as node:
+            print(await node.exec("app.math:double", 21))
+    """
+    for host in hosts:
+        check_spec(host)
+    roots = [source] if isinstance(source, str | Path) else source
+    sources = Sources(roots, entries or {})
+    kernel = Kernel(epoch=time.time() - trio.current_time())
+    node = Node(kernel, sources, hosts, output)
+    body_error: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(node.driver.run)
+            try:
+                yield node
+            except BaseException as exc:
+                body_error = exc
+                raise
+            finally:
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # The error of the block comes out as itself.
+        if body_error is None or group.exceptions != (body_error,):
+            raise
+    if body_error is not None:
+        raise body_error

@@ -1,0 +1,296 @@
+"""Processes whose code is Python: a pid, a mailbox, names, links and monitors for a trio task."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import trio
+from attrs import frozen
+from lua_api import Answer, Fault, PortEnded, Term, encode
+
+from supervise._errors import ProcessEndedError
+
+if TYPE_CHECKING:
+    from supervise._node import Node
+
+
+@frozen
+class Message:
+    """A message.
+
+    Attributes:
+        topic: Its topic.
+        payload: The value that was sent; a copy of its own.
+        sender: The pid of the sender, or None.
+    """
+
+    topic: str
+    payload: Term
+    sender: str | None
+
+
+@frozen
+class Exit:
+    """A process that this one monitors has ended.
+
+    Attributes:
+        pid: The process.
+        result: The first result of its `main`; None after a failure.
+        error: None after a normal end.
+        at: Unix time in seconds.
+    """
+
+    pid: str
+    result: Term
+    error: Fault | None
+    at: float
+
+
+@frozen
+class LinkDown:
+    """A linked process has failed, and this process traps links.
+
+    Attributes:
+        pid: The process.
+        error: Its error.
+        at: Unix time in seconds.
+    """
+
+    pid: str
+    error: Fault
+    at: float
+
+
+@frozen
+class Cancel:
+    """Somebody asks this process to end.
+
+    Attributes:
+        pid: Who asks.
+        reason: Why; may be empty.
+        at: Unix time in seconds.
+    """
+
+    pid: str
+    reason: str
+    at: float
+
+
+ProcessEvent: TypeAlias = Exit | LinkDown | Cancel
+"""What the events of a process consist of."""
+
+
+def event_of(fields: dict[str, Any]) -> ProcessEvent:
+    """The record for an event as Lua has it."""
+    pid, at = fields["from"], fields["at"]
+    if fields["kind"] == "EXIT":
+        return Exit(pid, fields.get("result"), fields.get("error"), at)
+    if fields["kind"] == "LINK_DOWN":
+        return LinkDown(pid, fields["error"], at)
+    return Cancel(pid, fields["reason"], at)
+
+
+def _item(answer: Answer) -> Message | ProcessEvent:
+    """What a channel gave: a message has its topic beside it, an event has True."""
+    if answer.second is False or answer.second is None:
+        raise trio.EndOfChannel
+    if answer.second is True:
+        return event_of(cast("dict[str, Any]", answer.value))
+    return Message(cast("str", answer.second), answer.value, answer.sender)
+
+
+class Mailbox:
+    """One of the channels of a Python process: its inbox, its events, or the listener of a topic.
+
+    Iterate over it, or call `receive`. Made by `PythonProcess`.
+    """
+
+    def __init__(self, process: PythonProcess, number: int) -> None:
+        self._process = process
+        self.number = number
+
+    async def receive(self) -> Any:
+        """Wait for the next item: a `Message`, or a `ProcessEvent` from the events.
+
+        Raises:
+            trio.EndOfChannel: The listener was ended and nothing is left.
+        """
+        _, item = await self._process.receive_first(self)
+        return item
+
+    def receive_nowait(self) -> Any:
+        """The next item.
+
+        Raises:
+            trio.WouldBlock: There is none.
+            trio.EndOfChannel: The listener was ended and nothing is left.
+        """
+        answer = self._process.request_nowait("receive", encode([self.number]), True)
+        if answer.index == 0:
+            raise trio.WouldBlock
+        return _item(answer)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+
+class PythonProcess:
+    """A trio task with a pid. Made by `Node.open_process`; gone when its block ends.
+
+    It is held to the rules of Lua processes by the same kernel: the same order of messages, the
+    same links, monitors and names. A failure of a linked process cancels the block, unless
+    `set_trap_links(True)` turns it into a `LinkDown` event.
+
+    Attributes:
+        pid: Its pid.
+        inbox: Messages whose topic has no listener.
+        events: `Exit`, `LinkDown` and `Cancel` events.
+    """
+
+    def __init__(self, node: Node, label: str) -> None:
+        self._node = node
+        self.pid = node.kernel.open_port(label)
+        self._scope = trio.CancelScope()
+        self._ended: Fault | None = None
+        self.inbox = self._mailbox("inbox")
+        self.events = self._mailbox("events")
+
+    def request_nowait(
+        self, name: str, payload: bytes | None = None, *arguments: str | int | bool | None
+    ) -> Answer:
+        """Make a request of the kernel for this process (see `Kernel.request`)."""
+        return self._node.driver.request_nowait(self.pid, name, payload, *arguments)
+
+    def _ask(self, name: str, *arguments: str | int | bool | None, dest: str = "") -> Term:
+        answer = self.request_nowait(name, None, *arguments)
+        return self._node.checked(answer, dest).value
+
+    def _mailbox(self, name: str, *arguments: str) -> Mailbox:
+        return Mailbox(self, cast("int", self._ask(name, *arguments)))
+
+    def send(self, dest: str, topic: str, payload: Term = None) -> None:
+        """Send a message; it is in the mailbox of `dest` when this returns.
+
+        Args:
+            dest: A pid, or a name, which is resolved once, now.
+            topic: Must not be empty or start with `@`.
+            payload: Copied; later changes on either side are not seen by the other.
+
+        Raises:
+            NoProcessError: `dest` is not alive.
+            MailboxFullError: It has as many unread messages as its host allows.
+            TermError: `payload` holds something that cannot cross.
+        """
+        answer = self.request_nowait("send", encode(payload), dest, topic, False)
+        self._node.checked(answer, dest)
+
+    def listen(self, topic: str) -> Mailbox:
+        """The messages of one topic, those that wait in the inbox already included."""
+        return self._mailbox("listen", topic)
+
+    def unlisten(self, mailbox: Mailbox) -> None:
+        """End a listener: later messages of its topic go to the inbox.
+
+        Raises:
+            RequestError: It is not a listener of this process, or was ended before.
+        """
+        self._ask("unlisten", mailbox.number)
+
+    async def receive(self) -> Message:
+        """Wait for the next message of the inbox."""
+        message: Message = await self.inbox.receive()
+        return message
+
+    async def receive_first(self, *mailboxes: Mailbox) -> tuple[Mailbox, Any]:
+        """Wait for the first item of several mailboxes, which are looked at in this order.
+
+        Returns:
+            The mailbox and the item.
+
+        Raises:
+            trio.EndOfChannel: A listener among them was ended and nothing is left in it.
+        """
+        numbers = encode([mailbox.number for mailbox in mailboxes])
+        answer = await self._node.driver.request(self.pid, "receive", numbers, False)
+        return mailboxes[cast("int", answer.index) - 1], _item(answer)
+
+    async def spawn(
+        self,
+        entry: str,
+        *args: Term,
+        host: str | None = None,
+        link: bool = False,
+        monitor: bool = False,
+    ) -> str:
+        """Start a Lua process, linked to or monitored by this one before its first step.
+
+        See `Node.spawn` for the arguments and errors.
+        """
+        return await self._node.spawn_for(self.pid, entry, args, host, link=link, monitor=monitor)
+
+    def monitor(self, dest: str) -> None:
+        """Have an `Exit` event when `dest` ends.
+
+        Raises:
+            NoProcessError: `dest` is not alive.
+            RequestError: It is monitored already.
+        """
+        self._ask("monitor", dest, dest=dest)
+
+    def unmonitor(self, dest: str) -> None:
+        """Have no `Exit` event for `dest` any more."""
+        self._ask("unmonitor", dest)
+
+    def link(self, dest: str) -> None:
+        """Share the fate of `dest`: the failure of either ends the other.
+
+        Raises:
+            NoProcessError: `dest` is not alive.
+        """
+        self._ask("link", dest, dest=dest)
+
+    def unlink(self, dest: str) -> None:
+        """Undo a link."""
+        self._ask("unlink", dest)
+
+    def register(self, name: str) -> None:
+        """Take a name; it is free again when the block ends.
+
+        Raises:
+            NameTakenError: Another process holds it.
+        """
+        self._node.register(name, self.pid)
+
+    def set_trap_links(self, on: bool) -> None:  # noqa: FBT001 - it has no other argument
+        """Whether the failure of a linked process is an event instead of the end."""
+        self._ask("trap_links", on)
+
+    def end(self, ended: PortEnded) -> None:
+        """A link or a terminate has ended this process: its block is cancelled."""
+        self._ended = ended.error
+        self._scope.cancel()
+
+    @contextmanager
+    def running(self) -> Generator[None, None, None]:
+        """The life of the process: however the block ends, the process ends with it."""
+        failure: str | None = "cancelled"
+        try:
+            with self._scope:
+                yield
+                failure = None
+        except Exception as exc:
+            failure = f"{type(exc).__name__}: {exc}"
+            raise
+        finally:
+            self._node.kernel.close_port(self.pid, failure)
+            self._node.driver.kick()
+        if self._ended is not None and self._scope.cancelled_caught:
+            raise ProcessEndedError(self.pid, self._ended)
