@@ -1,1 +1,4 @@
 """specs."""
+
+from specs._errors import SpecError as SpecError
+from specs._errors import SuperviseError as SuperviseError
