@@ -13,6 +13,11 @@ function M.register(metatable, tag, pack, unpack)
   by_metatable[metatable], by_tag[tag] = class, class
 end
 
+--- Makes the values with this metatable refused, as `noun`, where plain tables are copied.
+function M.refuse(metatable, noun)
+  by_metatable[metatable] = { noun = noun }
+end
+
 M.by_metatable, M.by_tag = by_metatable, by_tag
 
 return M

@@ -1,0 +1,132 @@
+--- Says why a value cannot be sent. Knows neither the copy nor the wire: both call it only after
+-- they have met something they refuse, so it may be slow, track paths and sort keys.
+
+local classes = require("kernel.classes")
+
+local M = {}
+
+--- How deep tables may nest. Python's recursion limit (1,000) bounds msgspec and is shared with
+-- the frames of whoever calls it; half of it leaves both sides room.
+M.MAX_DEPTH = 500
+
+local by_metatable, max_depth = classes.by_metatable, M.MAX_DEPTH
+local type, next, rawget, tostring = type, next, rawget, tostring
+local getmetatable = debug.getmetatable
+local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
+local sort = table.sort
+
+local SCALAR = { ["nil"] = true, boolean = true, number = true, string = true }
+local NOUN = { thread = "coroutine" }
+local KEY_RANK = { number = 1, string = 2, boolean = 3 }
+local LONGEST_KEY = 40
+
+local function quote(key)
+  local short = sub(key, 1, LONGEST_KEY)
+  local text = gsub(short, '[%c"\\\128-\255]', function(char)
+    return format("\\%03d", byte(char))
+  end)
+  return '"' .. text .. (short == key and '"' or '..."')
+end
+
+local function step(key)
+  if type(key) == "string" then
+    if #key <= LONGEST_KEY and find(key, "^[%a_][%w_]*$") then
+      return "." .. key
+    end
+    return "[" .. quote(key) .. "]"
+  end
+  return "[" .. tostring(key) .. "]"
+end
+
+local function noun(value)
+  return NOUN[type(value)] or type(value)
+end
+
+local function key_order(a, b)
+  local rank_a, rank_b = KEY_RANK[type(a)], KEY_RANK[type(b)]
+  if rank_a ~= rank_b then
+    return rank_a < rank_b
+  elseif rank_a == 3 then
+    return not a and b
+  end
+  return a < b
+end
+
+--- The keys in one order on every run; or nil and the noun of one that cannot be a key.
+local function sorted_keys(t)
+  local keys, bad = {}, nil
+  for key in next, t do
+    if KEY_RANK[type(key)] then
+      keys[#keys + 1] = key
+    elseif bad == nil or noun(key) < bad then
+      bad = noun(key)
+    end
+  end
+  if bad then
+    return nil, bad
+  end
+  sort(keys, key_order)
+  return keys
+end
+
+local visit
+
+local function visit_items(t, path, depth, search)
+  local keys, bad = sorted_keys(t)
+  if not keys then
+    return path .. ": " .. bad .. " cannot be a key"
+  end
+  for i = 1, #keys do
+    local key = keys[i]
+    if search.for_python and type(key) == "boolean" then
+      local twin = key and 1 or 0
+      if rawget(t, twin) ~= nil then
+        return format("%s: the keys %s and %d are the same key in Python", path, tostring(key), twin)
+      end
+    end
+    local value = rawget(t, key)
+    if not SCALAR[type(value)] then
+      local message = visit(value, path .. step(key), depth + 1, search)
+      if message then
+        return message
+      end
+    end
+  end
+  return nil
+end
+
+function visit(value, path, depth, search)
+  if SCALAR[type(value)] then
+    return nil
+  elseif type(value) ~= "table" then
+    return path .. ": " .. noun(value) .. " cannot be sent"
+  elseif search.ancestors[value] then
+    return path .. ": table that contains itself cannot be sent"
+  elseif depth > max_depth then
+    return format("%s: nested more than %d levels deep", search.root, max_depth)
+  end
+  search.ancestors[value] = true
+  local class, message = by_metatable[getmetatable(value)], nil
+  if not class then
+    message = visit_items(value, path, depth, search)
+  elseif class.pack then
+    message = visit(class.pack(value), path, depth + 1, search)
+  else
+    message = path .. ": " .. class.noun .. " cannot be sent"
+  end
+  search.ancestors[value] = nil
+  return message
+end
+
+--- The first fault of a value, looking at numbered items first, then names in byte order.
+-- @param value a value that was refused
+-- @tparam[opt="payload"] string root what the sender calls the value
+-- @tparam[opt] boolean for_python also find keys that Python cannot tell apart
+-- @treturn string such as `payload.items[3].cb: function cannot be sent`
+function M.find(value, root, for_python)
+  root = root or "payload"
+  local message = visit(value, root, 1, { root = root, ancestors = {}, for_python = for_python })
+  return (assert(message, "a value was refused that has no fault"))
+end
+
+return M
