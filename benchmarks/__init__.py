@@ -1,0 +1,1 @@
+"""Benchmarks: the same workloads on this project, the BEAM, trio, triotp and pykka."""

@@ -1,0 +1,94 @@
+"""Clocks and memory meters for the program that is being measured. Knows no workload."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmarks._workloads import Plan
+
+Samples = dict[str, list[float]]
+
+
+class Batches:
+    """Times the body of a `for` loop, after a warm-up round that does not count.
+
+    Example:
+        batches = Batches(plan)
+        for size in batches:
+            work(size)
+        return batches.samples(per=plan.size)
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._seconds: list[float] = []
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield how many operations the body is to do."""
+        plan = self._plan
+        yield plan.size // 10
+        until = time.perf_counter() + plan.seconds
+        while not self._seconds or (
+            len(self._seconds) < plan.batches and time.perf_counter() < until
+        ):
+            started = time.perf_counter()
+            yield plan.size
+            self._seconds.append(time.perf_counter() - started)
+
+    def samples(self, per: int) -> Samples:
+        """Seconds per operation of every batch that counted."""
+        return {"time": [seconds / per for seconds in self._seconds]}
+
+
+class SpawnMeter:
+    """Times one burst of spawns and the resident memory that it took.
+
+    Made when the system is idle but warm, stopped when the last process has answered.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._size = plan.size
+        gc.collect()
+        self._resident = resident_bytes()
+        self._started = time.perf_counter()
+
+    def stop(self) -> Samples:
+        """Seconds and bytes for each process."""
+        seconds = time.perf_counter() - self._started
+        gc.collect()
+        samples = {"time": [seconds / self._size]}
+        resident = resident_bytes()
+        if resident is not None and self._resident is not None:
+            samples["rss"] = [(resident - self._resident) / self._size]
+        return samples
+
+
+def resident_bytes() -> int | None:
+    """Resident memory of this process, `None` where the system has no `/proc`."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def cold_start(command: Sequence[str], plan: Plan) -> Samples:
+    """Seconds from starting `command` to the first line that it prints."""
+    batches = Batches(plan)
+    for _ in batches:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+            assert program.stdout is not None  # noqa: S101 - it was asked for above
+            line = program.stdout.readline()
+            if line != "ready\n":
+                raise RuntimeError(
+                    f"{command[0]}: expected 'ready' as its first line, got {line!r}"
+                )
+            program.stdout.read()
+    return batches.samples(per=1)

@@ -1,0 +1,132 @@
+"""What is measured, in which unit, against whom. Knows no contender's code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RING = 1000  # members of the ring
+SENDERS = 100  # of the fan-in
+FAN_OUT = 10  # children of each inner node of skynet
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much one subprocess does.
+
+    Attributes:
+        size: Operations a batch (hops, messages, processes, calls).
+        batches: Timed batches at most, after one warm-up batch of `size // 10`.
+        seconds: No new batch starts after this long.
+        scratch: A directory for compiled programs, shared by all subprocesses of a session.
+    """
+
+    size: int
+    batches: int
+    seconds: float
+    scratch: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: one metric of a workload.
+
+    Attributes:
+        metric: Key of the samples: `time` in seconds, `rss` and `own` in bytes, per operation.
+        label: What the reader sees.
+        unit: `µs`, `ms` or `bytes`.
+        base: The contender that our ratio is taken against.
+        reach: The ratio to reach, `None` where none is set.
+        aim: The ratio to aim for.
+    """
+
+    metric: str
+    label: str
+    unit: str
+    base: str = "beam"
+    reach: float | None = None
+    aim: float | None = None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A named piece of work that every contender does in its own way.
+
+    Attributes:
+        name: What the command line takes.
+        function: The function of that name in each contender's module does it.
+        size: Operations a batch.
+        quick_size: The same for `--quick`; `// 10` of either is a valid size too.
+        rows: The lines it fills.
+    """
+
+    name: str
+    function: str
+    size: int
+    quick_size: int
+    rows: tuple[Row, ...]
+
+
+def _spawn(name: str, label: str, size: int, quick_size: int) -> Workload:
+    return Workload(
+        name,
+        "spawn",
+        size,
+        quick_size,
+        (
+            Row("time", f"{label}, time each", "µs", reach=4, aim=2),
+            Row("rss", f"{label}, resident memory each", "bytes", reach=1.2, aim=0.8),
+            Row("own", f"{label}, memory each by own count", "bytes"),
+        ),
+    )
+
+
+def _timed(name: str, row: Row, size: int, quick_size: int) -> Workload:
+    return Workload(name, name.replace("-", "_"), size, quick_size, (row,))
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        _spawn("spawn-10k", "spawn 10k", 10_000, 100),
+        _spawn("spawn-100k", "spawn 100k", 100_000, 1_000),
+        _timed("ping-pong", Row("time", "ping-pong, per hop", "µs", "beam", 3.5, 2), 50_000, 200),
+        _timed("ring", Row("time", "ring of 1000, per hop", "µs", "beam", 3.5, 2), 50_000, 10_000),
+        _timed(
+            "fan-in",
+            Row("time", "fan-in 100 x 1000, per message", "µs", "beam", 3, 1.5),
+            100_000,
+            1_000,
+        ),
+        _timed("nested", Row("time", "nested payload, per hop", "µs", "beam", 8, 4), 20_000, 200),
+        _timed(
+            "skynet",
+            Row("time", "skynet 100k leaves, per run", "ms", "beam", 4, 1.5),
+            100_000,
+            1_000,
+        ),
+        _timed("python-call", Row("time", "Python call and back", "µs", "trio", 2, 1), 5_000, 100),
+        _timed(
+            "cold-start", Row("time", "cold start to first message", "ms", "trio", 1.5, 1.2), 10, 10
+        ),
+    )
+}
+
+
+def nested_payload() -> dict[str, list[int]]:
+    """Ten keys, each with a list of ten."""
+    return {f"k{key}": list(range(1, 11)) for key in range(1, 11)}
+
+
+def check_count(done: object, expected: int) -> None:
+    """Refuse figures of a batch that did not do what it was asked to.
+
+    Raises:
+        RuntimeError: The counts differ.
+    """
+    if done != expected:
+        raise RuntimeError(f"a batch of {expected} reported {done!r}")
+
+
+def leaves_sum(leaves: int) -> int:
+    """What skynet must come to: the sum of the numbers of its leaves."""
+    return leaves * (leaves - 1) // 2
