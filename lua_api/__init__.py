@@ -15,7 +15,7 @@ from lua_api._effects import (
 )
 from lua_api._errors import TermError
 from lua_api._kernel import Kernel, ProcessInfo, Statistics, Step
-from lua_api._terms import decode, encode
+from lua_api._terms import decode, encode, encode_list
 from lua_api._values import Duration, Fault, Term, Time
 
 __all__ = [
@@ -41,4 +41,5 @@ __all__ = [
     "NameReleased",
     "decode",
     "encode",
+    "encode_list",
 ]

@@ -29,6 +29,7 @@ from lua_api import (
     Statistics,
     Term,
     encode,
+    encode_list,
 )
 from specs import Entry, HostSpec, check_spec
 
@@ -111,7 +112,7 @@ class Node:
     ) -> str:
         """Start a Lua process for the Python process `parent` (see `spawn`)."""
         answer = await self.driver.request(
-            parent, "spawn", _arguments(args), entry, self._host(host), link, monitor, False
+            parent, "spawn", encode_list(args), entry, self._host(host), link, monitor, False
         )
         if isinstance(answer.second, Fault):
             raise SpawnError(entry, answer.second)
@@ -127,7 +128,7 @@ class Node:
             ProcessExitedError: It ended with an error.
         """
         answer = await self.driver.request(
-            self._pid, "spawn", _arguments(args), entry, self._host(host), False, False, True
+            self._pid, "spawn", encode_list(args), entry, self._host(host), False, False, True
         )
         if isinstance(answer.second, Fault):
             raise SpawnError(entry, answer.second)
@@ -340,11 +341,6 @@ _Output: TypeAlias = Callable[[str, str], None]
 
 # A call waits for its inbox first and for the end of the other process second.
 _FROM_EVENTS = 2
-
-
-def _arguments(args: tuple[Term, ...]) -> bytes:
-    """The arguments of a spawn: a list in which None is allowed."""
-    return encode(list(args))
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 --- The `channel` module: what a process can do with a channel it holds.
 
 local argument = require("api.argument")
+local classes = require("kernel.classes")
 local kernel_channel = require("kernel.channel")
 local message = require("api.message")
 local op = require("kernel.op")
@@ -86,6 +87,9 @@ function methods.case_send(ch, value)
   check_sendable("case_send", ch)
   return setmetatable({ ch, true, value }, Case)
 end
+
+classes.refuse(Handle, "channel")
+classes.refuse(Case, "channel case")
 
 Handle.__index = methods
 function Handle.__newindex()

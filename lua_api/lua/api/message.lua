@@ -102,13 +102,9 @@ for event, expression in pairs(operators) do
 end
 
 -- Sent on, a field is its value and a message is a table of its three parts.
-local function itself(value)
-  return value
-end
-
-classes.register(View, 4, value_of, itself)
-classes.register(Message, 5, function(message)
+classes.transparent(View, value_of)
+classes.transparent(Message, function(message)
   return { topic = message[1], from = message[2], payload = message[3] }
-end, itself)
+end)
 
 return M

@@ -2,6 +2,7 @@
 
 local argument = require("api.argument")
 local channel = require("api.channel")
+local classes = require("kernel.classes")
 local clock = require("kernel.clock")
 local duration = require("api.time.duration")
 local fault = require("kernel.fault")
@@ -93,6 +94,7 @@ local function class(name)
     return yield(op.TIMER_STOP, object)
   end
 
+  classes.refuse(metatable, name)
   return metatable, methods, check
 end
 

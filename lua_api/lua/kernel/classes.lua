@@ -13,6 +13,16 @@ function M.register(metatable, tag, pack, unpack)
   by_metatable[metatable], by_tag[tag] = class, class
 end
 
+--- Makes the values with this metatable be sent as the plain value that `as_value(object)` gives.
+function M.transparent(metatable, as_value)
+  by_metatable[metatable] = {
+    pack = as_value,
+    unpack = function(value)
+      return value
+    end,
+  }
+end
+
 --- Makes the values with this metatable refused, as `noun`, where plain tables are copied.
 function M.refuse(metatable, noun)
   by_metatable[metatable] = { noun = noun }

@@ -149,15 +149,15 @@ function asks.call(task, payload, dest, topic)
 end
 
 function asks.spawn(task, arguments, entry, host, link, monitor, await)
-  local list = decode(arguments)
+  local list, n = wire.decode_list(arguments)
+  list.n = n
   task.form = await and "value" or "plain"
   task.request = {
-    arguments = #list > 0 and list or false,
+    arguments = n > 0 and list,
     link = link,
     monitor = monitor,
     await = await,
   }
-  list.n = #list
   spawn.spawn(task, entry, host, task.request)
 end
 

@@ -101,6 +101,9 @@ local function put_object(object, class, n, depth)
   if not class.pack then
     return nil
   end
+  if not class.tag then
+    return put(class.pack(object), n, depth)
+  end
   local stop = put(class.pack(object), n, depth + 1)
   if not stop then
     return nil
