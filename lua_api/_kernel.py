@@ -113,13 +113,14 @@ class Kernel:
     """One Lua state with its processes.
 
     Args:
-        epoch: The unix time in seconds at which the clock of `step` showed 0.
+        now: What the clock of `step` shows now, in seconds.
+        epoch: The unix time in seconds at which it showed 0.
     """
 
-    def __init__(self, epoch: float = 0.0) -> None:
+    def __init__(self, now: float = 0.0, epoch: float = 0.0) -> None:
         zone = _zones.local_zone_name()
         self._lua = new_kernel_state(_terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]))
-        self._lua.set_epoch(round(epoch * NANOSECONDS))
+        self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request
         self._step = self._lua.step
         self._abandon = self._lua.abandon
@@ -137,6 +138,11 @@ class Kernel:
     def open_port(self, label: str = "python") -> str:
         """Open a process whose code is Python; returns its pid."""
         pid: bytes = self._lua.open_port(_text(label))
+        return pid.decode()
+
+    def open_system_port(self) -> str:
+        """Open a port for the requests of the node itself, which is not listed or counted."""
+        pid: bytes = self._lua.open_system_port()
         return pid.decode()
 
     def close_port(self, pid: str, failure: str | None = None) -> None:

@@ -79,7 +79,7 @@ class Node:
             kernel.add_host(
                 host.name, max_processes=host.max_processes, max_mailbox=host.max_mailbox
             )
-        self._pid = kernel.open_port("node")
+        self._pid = kernel.open_system_port()
 
     # Processes
 
@@ -371,7 +371,8 @@ async def open_node(
         check_spec(host)
     roots = [source] if isinstance(source, str | Path) else source
     sources = Sources(roots, entries or {})
-    kernel = Kernel(epoch=time.time() - trio.current_time())
+    now = trio.current_time()
+    kernel = Kernel(now=now, epoch=time.time() - now)
     node = Node(kernel, sources, hosts, output)
     body_error: BaseException | None = None
     try:

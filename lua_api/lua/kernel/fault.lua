@@ -154,9 +154,20 @@ local function readable(value, depth)
   return "{" .. table.concat(parts, ", ") .. "}"
 end
 
+--- The stack of `co` as far as it is code of users.
+local function stack_of(co)
+  local lines = {}
+  for line in string.gmatch(traceback(co), "[^\n]+") do
+    if not string.find(line, "lua_api/lua/", 1, true) then
+      lines[#lines + 1] = line
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
 --- The error object for a value that was raised in coroutine `co`, with the stack of `co`.
 function M.of_error(raised, co)
-  local stack = traceback(co)
+  local stack = stack_of(co)
   if M.is(raised) then
     local failure = M.sanitized(raised)
     failure._stack = failure._stack or stack

@@ -15,9 +15,11 @@ require("api.sandbox")
 
 local M = {}
 
---- Sets the unix time (nanoseconds) at which the node's clock showed 0.
-function M.set_epoch(nanoseconds)
-  clock.epoch = nanoseconds
+local system_ports = 0
+
+--- Sets the node's clock: what it shows now, and the unix time at which it showed 0 (nanoseconds).
+function M.set_clock(now, epoch)
+  clock.now, clock.epoch = now, epoch
 end
 
 function M.add_host(name, max_processes, max_mailbox)
@@ -35,6 +37,14 @@ end
 
 function M.open_port(entry)
   return ports.open(entry).pid
+end
+
+--- Opens a port that is not listed or counted: the node's own.
+function M.open_system_port()
+  local proc = ports.open("node")
+  proc.port.system = true
+  system_ports = system_ports + 1
+  return proc.pid
 end
 
 M.close_port = ports.close
@@ -68,22 +78,24 @@ function M.processes()
   for i = 1, #list do
     local proc = list[i]
     local program = proc.program
-    rows[i] = {
-      proc.pid,
-      program.entry,
-      program.host.name,
-      state_of(proc),
-      proc.mail,
-      clock.now - proc.started,
-      relation.list(proc, "names"),
-    }
+    if not (proc.port and proc.port.system) then
+      rows[#rows + 1] = {
+        proc.pid,
+        program.entry,
+        program.host.name,
+        state_of(proc),
+        proc.mail,
+        clock.now - proc.started,
+        relation.list(proc, "names"),
+      }
+    end
   end
   return wire.encode(rows)
 end
 
 --- Processes, names, pending timers, and the memory of the Lua state in bytes.
 function M.statistics()
-  return registry.count, registry.name_count(), timers.count, collectgarbage("count") * 1024
+  return registry.count - system_ports, registry.name_count(), timers.count, collectgarbage("count") * 1024
 end
 
 function M.collect_garbage()
