@@ -122,5 +122,13 @@ class ProcessStarted:
 
 
 Effect = (
-    Reply | Need | PortEnded | LinePrinted | ProcessSpawned | ProcessExited | NameRegistered | NameReleased | ProcessStarted
+    Reply
+    | Need
+    | PortEnded
+    | LinePrinted
+    | ProcessSpawned
+    | ProcessExited
+    | NameRegistered
+    | NameReleased
+    | ProcessStarted
 )

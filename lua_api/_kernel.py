@@ -86,7 +86,9 @@ def _reply(ticket: int, answer: list[Any]) -> Reply:
     return Reply(ticket, Answer(*answer))
 
 
-def _exited(pid: str, entry: str, result: Term, error: Any, at: float, uptime: int) -> ProcessExited:
+def _exited(
+    pid: str, entry: str, result: Term, error: Any, at: float, uptime: int
+) -> ProcessExited:
     return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
 
 
@@ -132,7 +134,9 @@ class Kernel:
     def step(self, now: float, budget: int) -> Step:
         """Let time be `now` (seconds) and run for about `budget` requests of processes."""
         busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
-        effects = [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _terms.decode(rows)]
+        effects = (
+            [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _terms.decode(rows)]
+        )
         return Step(busy, None if wake_at is None else wake_at / NANOSECONDS, effects)
 
     def open_port(self, label: str = "python") -> str:

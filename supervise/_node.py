@@ -189,9 +189,7 @@ class Node:
 
     def send(self, dest: str, topic: str, payload: Term = None) -> None:
         """Send a message without a sender (see `PythonProcess.send`)."""
-        answer = self.driver.request_nowait(
-            self._pid, "send", encode(payload), dest, topic, True
-        )
+        answer = self.driver.request_nowait(self._pid, "send", encode(payload), dest, topic, True)
         self.checked(answer, dest)
 
     async def call(self, dest: str, topic: str, payload: Term = None) -> Term:
@@ -287,7 +285,9 @@ class Node:
         return host
 
     def _ask(self, name: str, *arguments: str, dest: str = "") -> Term:
-        return self.checked(self.driver.request_nowait(self._pid, name, None, *arguments), dest).value
+        return self.checked(
+            self.driver.request_nowait(self._pid, name, None, *arguments), dest
+        ).value
 
     def checked(self, answer: Answer, dest: str) -> Answer:
         """The answer, or the exception for the error it holds."""
@@ -321,9 +321,7 @@ class Node:
         except SourceError as exc:
             self.kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
         else:
-            self.kernel.provide_source(
-                need.kind, need.name, source.path, source.text, source.main
-            )
+            self.kernel.provide_source(need.kind, need.name, source.path, source.text, source.main)
 
     def _publish(self, event: LifecycleEvent) -> None:
         if isinstance(event, LinePrinted):

@@ -80,7 +80,8 @@ class Sources:
         match = _ENTRY.fullmatch(name)
         if match is None:
             raise SourceError(
-                "Invalid", f'invalid entry "{name}": write "<namespace>:<name>", as in "app.jobs:mail"'
+                "Invalid",
+                f'invalid entry "{name}": write "<namespace>:<name>", as in "app.jobs:mail"',
             )
         return self._first("entry", name, [match[1].replace(".", "/") + f"/{match[2]}.lua"])
 
