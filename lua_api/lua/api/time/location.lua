@@ -102,9 +102,9 @@ function M.offset_of(location, abbreviation, local_seconds)
   for index = 1, #state.offsets do
     if state.abbreviations[index] == abbreviation then
       local offset = state.offsets[index]
-      local _, in_force = M.lookup(location, local_seconds - offset)
-      if true then
-        return offset
+      local offset_then, in_force = M.lookup(location, local_seconds - offset)
+      if in_force == abbreviation then
+        return offset_then
       end
       found = found or offset
     end
