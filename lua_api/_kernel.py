@@ -1,9 +1,9 @@
-"""The kernel for Python: typed requests in, effects out. Synchronous; knows no clock and no trio."""
+"""The kernel for Python: requests in, effects out. Synchronous; knows no clock and no trio."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from attrs import frozen
 
@@ -11,15 +11,15 @@ from lua_api import _terms, _zones
 from lua_api._effects import (
     Answer,
     Effect,
-    PortEnded,
-    ProcessExited,
-    Need,
     LinePrinted,
     NameRegistered,
-    Reply,
+    NameReleased,
+    Need,
+    PortEnded,
+    ProcessExited,
     ProcessSpawned,
     ProcessStarted,
-    NameReleased,
+    Reply,
 )
 from lua_api._runtime import new_kernel_state
 from lua_api._terms import Term
@@ -86,10 +86,14 @@ def _reply(ticket: int, answer: list[Any]) -> Reply:
     return Reply(ticket, Answer(*answer))
 
 
-def _exited(
-    pid: str, entry: str, result: Term, error: Any, at: float, uptime: int
-) -> ProcessExited:
-    return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
+def _exited(*fields: Any) -> ProcessExited:  # noqa: ANN401 - a row
+    *others, uptime = fields
+    return ProcessExited(*others, uptime / NANOSECONDS)
+
+
+def _rows(data: bytes) -> list[Any]:
+    """What the kernel itself has written: a list whose shape is known here."""
+    return cast("list[Any]", _terms.decode(data) or [])
 
 
 # In the order of the kinds in lua/kernel/outbox.lua.
@@ -134,9 +138,7 @@ class Kernel:
     def step(self, now: float, budget: int) -> Step:
         """Let time be `now` (seconds) and run for about `budget` requests of processes."""
         busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
-        effects = (
-            [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _terms.decode(rows)]
-        )
+        effects = [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _rows(rows)]
         return Step(busy, None if wake_at is None else wake_at / NANOSECONDS, effects)
 
     def open_port(self, label: str = "python") -> str:
@@ -180,7 +182,7 @@ class Kernel:
             payload,
             *[_text(argument) if isinstance(argument, str) else argument for argument in arguments],
         )
-        return None if answer is None else Answer(*_terms.decode(answer))
+        return None if answer is None else Answer(*_rows(answer))
 
     def abandon(self, ticket: int) -> None:
         """Give up a waiting request: it takes nothing more, and what it began is ended."""
@@ -223,7 +225,7 @@ class Kernel:
 
     def processes(self) -> list[ProcessInfo]:
         """Every live process, oldest first."""
-        rows = _terms.decode(self._lua.processes())
+        rows = _rows(self._lua.processes())
         return [
             ProcessInfo(pid, entry, host, state, mailbox, uptime / NANOSECONDS, tuple(names))
             for pid, entry, host, state, mailbox, uptime, names in rows

@@ -1,4 +1,4 @@
-"""One Lua 5.4 state with nothing but the kernel in it. Knows lupa; does not know what the kernel does."""
+"""One Lua 5.4 state with nothing but the kernel in it. Knows lupa, not what the kernel does."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ local name, chunk_name, text = ...
 package.preload[name] = assert(load(text, chunk_name, "t"))
 """
 
-# Once the kernel is loaded nothing may be loaded from outside, and nothing of Python is left inside.
+# Once the kernel is loaded nothing is loaded from outside, and nothing of Python is left inside.
 _BOOT = b"""
 local zone = ...
 local zones, wire = require("kernel.zones"), require("kernel.wire")
@@ -53,11 +53,11 @@ return kernel
 """
 
 
-def _refuse(_object: Any, _name: Any, _setting: bool) -> Any:  # noqa: FBT001 - lupa's signature
+def _refuse(_object: object, _name: object, _setting: bool) -> object:  # noqa: FBT001 - lupa's
     raise AttributeError("Lua has no access to Python objects")
 
 
-def new_kernel_state(local_zone: bytes) -> Any:
+def new_kernel_state(local_zone: bytes) -> Any:  # noqa: ANN401 - a Lua table has no type
     """Make a Lua state and load the kernel into it.
 
     Args:

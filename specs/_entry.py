@@ -7,6 +7,10 @@ from pathlib import Path
 from attrs import field, frozen
 
 
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
 @frozen
 class Entry:
     """The Lua source behind an entry reference.
@@ -17,9 +21,7 @@ class Entry:
         main: The function of the module that is run; `"main"` by default.
     """
 
-    file: Path | None = field(
-        default=None, converter=lambda path: None if path is None else Path(path)
-    )
+    file: Path | None = field(default=None, converter=_path)
     text: str | None = field(default=None, kw_only=True)
     main: str = field(default="main", kw_only=True)
 

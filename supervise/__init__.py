@@ -1,4 +1,4 @@
-"""Thousands of isolated Lua processes, kept alive from Python and trio the way Erlang/OTP does it."""
+"""Thousands of isolated Lua processes, kept alive from Python and trio as Erlang/OTP does it."""
 
 from lua_api import (
     Duration,
@@ -16,7 +16,6 @@ from lua_api import (
     Time,
 )
 from specs import Entry, HostSpec, SpecError, SuperviseError
-
 from supervise._errors import (
     MailboxFullError,
     NameTakenError,

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import outcome
 import trio
+
 from lua_api import Answer, Effect, Kernel, Reply
 
 # Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from specs import SuperviseError
-
 from lua_api import Fault
+from specs import SuperviseError
 
 
 def fault_text(fault: Fault) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import trio
+
 from lua_api import (
     Answer,
     Effect,
@@ -32,7 +33,6 @@ from lua_api import (
     encode_list,
 )
 from specs import Entry, HostSpec, check_spec
-
 from supervise._driver import Driver
 from supervise._errors import (
     MailboxFullError,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import trio
 from attrs import frozen
-from lua_api import Answer, Fault, PortEnded, Term, encode
 
+from lua_api import Answer, Fault, PortEnded, Term, encode
 from supervise._errors import ProcessEndedError
 
 if TYPE_CHECKING:

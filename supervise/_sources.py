@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import frozen
+
 from specs import Entry, SuperviseError
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
