@@ -22,7 +22,6 @@ from lua_api._effects import (
     Reply,
 )
 from lua_api._runtime import new_kernel_state
-from lua_api._terms import Term
 
 NANOSECONDS = 1_000_000_000
 
@@ -86,9 +85,9 @@ def _reply(ticket: int, answer: list[Any]) -> Reply:
     return Reply(ticket, Answer(*answer))
 
 
-def _exited(*fields: Any) -> ProcessExited:  # noqa: ANN401 - a row
-    *others, uptime = fields
-    return ProcessExited(*others, uptime / NANOSECONDS)
+def _exited(pid: str, entry: str, *end: Any) -> ProcessExited:  # noqa: ANN401 - rest of a row
+    result, error, at, uptime = end
+    return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
 
 
 def _rows(data: bytes) -> list[Any]:
