@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from supervise._reasons import ChildKey
 
@@ -32,8 +33,7 @@ class ChildState(Enum):
     """No longer in the table."""
 
 
-@frozen
-class Event:
+class Event(Struct, frozen=True):
     """One transition of a supervisor or a child.
 
     Attributes:
@@ -49,8 +49,7 @@ class Event:
     cause: Cause
 
 
-@frozen
-class ChildEvent(Event):
+class ChildEvent(Event, frozen=True):
     """One transition of a child.
 
     Attributes:
@@ -62,55 +61,47 @@ class ChildEvent(Event):
     incarnation: int
 
 
-@frozen
-class ChildAdded(ChildEvent):
+class ChildAdded(ChildEvent, frozen=True):
     """A child entered the table; it waits to be started."""
 
     restart: Restart
     is_supervisor: bool
 
 
-@frozen
-class ChildStarting(ChildEvent):
+class ChildStarting(ChildEvent, frozen=True):
     """A start began."""
 
 
-@frozen
-class ChildStarted(ChildEvent):
+class ChildStarted(ChildEvent, frozen=True):
     """A start ended well."""
 
     pid: object
 
 
-@frozen
-class ChildStartFailed(ChildEvent):
+class ChildStartFailed(ChildEvent, frozen=True):
     """A start failed; `then` is what becomes of the child."""
 
     reason: ExitReason
     then: ChildState
 
 
-@frozen
-class ChildIgnored(ChildEvent):
+class ChildIgnored(ChildEvent, frozen=True):
     """A start ended without a process, on purpose; `then` is what becomes of the child."""
 
     then: ChildState
 
 
-@frozen
-class RestartDelayed(ChildEvent):
+class RestartDelayed(ChildEvent, frozen=True):
     """The child's next start waits for `seconds`."""
 
     seconds: float
 
 
-@frozen
-class ChildStopping(ChildEvent):
+class ChildStopping(ChildEvent, frozen=True):
     """The child is asked to stop."""
 
 
-@frozen
-class ChildExited(ChildEvent):
+class ChildExited(ChildEvent, frozen=True):
     """A child ended after `uptime` seconds; `then` is what becomes of it."""
 
     reason: ExitReason
@@ -118,37 +109,31 @@ class ChildExited(ChildEvent):
     then: ChildState
 
 
-@frozen
-class ChildStopped(ChildEvent):
+class ChildStopped(ChildEvent, frozen=True):
     """A child that waited for its start is not to be started after all."""
 
 
-@frozen
-class ChildRemoved(ChildEvent):
+class ChildRemoved(ChildEvent, frozen=True):
     """A stopped child left the table."""
 
 
-@frozen
-class SupervisorStarted(Event):
+class SupervisorStarted(Event, frozen=True):
     """Every child has started."""
 
 
-@frozen
-class SupervisorStopping(Event):
+class SupervisorStopping(Event, frozen=True):
     """The supervisor decided to end; nothing is started any more, what waited is stopped."""
 
     reason: ExitReason
 
 
-@frozen
-class SupervisorExited(Event):
+class SupervisorExited(Event, frozen=True):
     """No child is left; the supervisor ended."""
 
     reason: ExitReason
 
 
-@frozen
-class ChildRow:
+class ChildRow(Struct, frozen=True):
     """A child as its supervisor's table has it.
 
     Attributes:
@@ -200,7 +185,7 @@ def apply(table: Table, event: Event) -> None:
             _enter(table, event, event.then)
         case SupervisorStopping():
             waiting = [row for row in table.values() if row.state is ChildState.WAITING]
-            table.update({row.child: evolve(row, state=ChildState.STOPPED) for row in waiting})
+            table.update({row.child: replace(row, state=ChildState.STOPPED) for row in waiting})
         case SupervisorExited():
             table.clear()
         case _:
@@ -211,6 +196,6 @@ def _enter(table: Table, event: ChildEvent, state: ChildState, pid: object = Non
     if state is ChildState.REMOVED:
         del table[event.child]
     else:
-        table[event.child] = evolve(
+        table[event.child] = replace(
             table[event.child], state=state, pid=pid, incarnation=event.incarnation
         )

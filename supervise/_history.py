@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from specs import ExitReason
@@ -13,8 +13,7 @@ KEPT: Final = 10
 """How many ends of a child are remembered."""
 
 
-@frozen
-class PastExit:
+class PastExit(Struct, frozen=True):
     """One end of a child, or a start that failed.
 
     Attributes:

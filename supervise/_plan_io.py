@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from specs import ChildSpec, ExitReason
@@ -19,22 +19,19 @@ Ticket: TypeAlias = object
 # Inputs: what the shell saw.
 
 
-@frozen
-class Start:
+class Start(Struct, frozen=True):
     """Start the supervisor; the answer comes when every child has started."""
 
     ticket: Ticket
 
 
-@frozen
-class Stop:
+class Stop(Struct, frozen=True):
     """Stop all children in order, then finish with this reason. The first one counts."""
 
     reason: ExitReason
 
 
-@frozen
-class StartSucceeded:
+class StartSucceeded(Struct, frozen=True):
     """A `StartChild` ended well.
 
     Attributes:
@@ -50,8 +47,7 @@ class StartSucceeded:
     info: object = None
 
 
-@frozen
-class StartFailed:
+class StartFailed(Struct, frozen=True):
     """A `StartChild` failed, and nothing of it is left running."""
 
     child: ChildKey
@@ -59,16 +55,14 @@ class StartFailed:
     reason: ExitReason
 
 
-@frozen
-class StartIgnored:
+class StartIgnored(Struct, frozen=True):
     """A `StartChild` ended well without a process."""
 
     child: ChildKey
     incarnation: int
 
 
-@frozen
-class Exit:
+class Exit(Struct, frozen=True):
     """One child ended."""
 
     child: ChildKey
@@ -76,15 +70,13 @@ class Exit:
     reason: ExitReason
 
 
-@frozen
-class Exits:
+class Exits(Struct, frozen=True):
     """Children ended; all that were seen together, since they are handled as one."""
 
     exits: tuple[Exit, ...]
 
 
-@frozen
-class StopFinished:
+class StopFinished(Struct, frozen=True):
     """A `StopChild` is done: the child ended, or is reported as unstoppable."""
 
     child: ChildKey
@@ -92,39 +84,34 @@ class StopFinished:
     reason: ExitReason
 
 
-@frozen
-class TimerFired:
+class TimerFired(Struct, frozen=True):
     """The time of a `SetTimer` came; a stale key is dropped."""
 
     key: int
 
 
-@frozen
-class StartChildCall:
+class StartChildCall(Struct, frozen=True):
     """Add a child, already checked, and start it."""
 
     ticket: Ticket
     spec: ChildSpec
 
 
-@frozen
-class TerminateChildCall:
+class TerminateChildCall(Struct, frozen=True):
     """Stop a child and keep it stopped. `child` is an id; under a dynamic supervisor, a pid."""
 
     ticket: Ticket
     child: object
 
 
-@frozen
-class RestartChildCall:
+class RestartChildCall(Struct, frozen=True):
     """Start a stopped child."""
 
     ticket: Ticket
     child: object
 
 
-@frozen
-class DeleteChildCall:
+class DeleteChildCall(Struct, frozen=True):
     """Forget a stopped child."""
 
     ticket: Ticket
@@ -148,8 +135,7 @@ Input: TypeAlias = (
 # Answers to calls.
 
 
-@frozen
-class Done:
+class Done(Struct, frozen=True):
     """The call did what it says.
 
     Attributes:
@@ -175,8 +161,7 @@ class Refusal(Enum):
     NOT_SUPPORTED = "not_supported"
 
 
-@frozen
-class Refused:
+class Refused(Struct, frozen=True):
     """The call changed nothing.
 
     Attributes:
@@ -196,8 +181,7 @@ Result: TypeAlias = Done | Refused
 # Actions: what the shell is to do, in this order.
 
 
-@frozen
-class StartChild:
+class StartChild(Struct, frozen=True):
     """Start a child; report `StartSucceeded`, `StartFailed` or `StartIgnored`.
 
     Once it has started, report its end in `Exits`, or in `StopFinished` after a `StopChild`.
@@ -208,8 +192,7 @@ class StartChild:
     spec: ChildSpec
 
 
-@frozen
-class StopChild:
+class StopChild(Struct, frozen=True):
     """Stop a child by its spec's shutdown rule, or cut its start short; report `StopFinished`."""
 
     child: ChildKey
@@ -217,38 +200,33 @@ class StopChild:
     spec: ChildSpec
 
 
-@frozen
-class SetTimer:
+class SetTimer(Struct, frozen=True):
     """Report `TimerFired` at this time."""
 
     key: int
     at: float
 
 
-@frozen
-class CancelTimer:
+class CancelTimer(Struct, frozen=True):
     """Forget a timer."""
 
     key: int
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """Tell a caller. Every ticket is answered once."""
 
     ticket: Ticket
     result: Result
 
 
-@frozen
-class Report:
+class Report(Struct, frozen=True):
     """Publish what happened."""
 
     event: Event
 
 
-@frozen
-class Finish:
+class Finish(Struct, frozen=True):
     """The supervisor ended; no action follows."""
 
     reason: ExitReason
