@@ -99,10 +99,10 @@ class WatchedShell(Shell):
             return
         rows = self.table
         earlier = list(rows)[: list(rows).index(action.child)]
-        first = min(
-            (child for child in rows if rows[child].state is ChildState.STARTING), key=str
+        first = min((child for child in rows if rows[child].state is ChildState.STARTING), key=str)
+        assert first == action.child or self.planner.child(first).starter, (
+            "invariant 13: one by one"
         )
-        assert first == action.child or self.planner.child(first).starter, "invariant 13: one by one"
         for child in earlier:
             assert rows[child].state is not ChildState.WAITING, "invariants 13, 22: in order"
         for row in self._later(action.child):
