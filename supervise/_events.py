@@ -139,7 +139,7 @@ class ChildRow(Struct, frozen=True):
     Attributes:
         child: What the supervisor calls it.
         state: Where it stands.
-        pid: Its process, None unless it is running.
+        pid: Its process, None unless it is running or being stopped.
         incarnation: Which life of it; 0 before the first.
         restart: Its restart type.
         is_supervisor: Whether it is a supervisor itself.
@@ -154,6 +154,30 @@ class ChildRow(Struct, frozen=True):
 
 
 Table: TypeAlias = dict[ChildKey, ChildRow]
+
+
+class ChildCounts(Struct, frozen=True):
+    """How many children a table holds.
+
+    Attributes:
+        specs: All of them, running or not.
+        active: Those with a process.
+        supervisors: Those that are supervisors themselves.
+        workers: The others.
+    """
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+def count(table: Table) -> ChildCounts:
+    """Count the children of a table."""
+    rows = table.values()
+    supervisors = sum(row.is_supervisor for row in rows)
+    active = sum(row.pid is not None for row in rows)
+    return ChildCounts(len(table), active, supervisors, len(table) - supervisors)
 
 
 def fold(events: Iterable[Event]) -> Table:
@@ -176,7 +200,7 @@ def apply(table: Table, event: Event) -> None:
         case ChildStarted():
             _enter(table, event, ChildState.RUNNING, event.pid)
         case ChildStopping():
-            _enter(table, event, ChildState.STOPPING)
+            _enter(table, event, ChildState.STOPPING, table[event.child].pid)
         case ChildStopped():
             _enter(table, event, ChildState.STOPPED)
         case ChildRemoved():

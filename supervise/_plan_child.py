@@ -32,7 +32,7 @@ class Child:
         added: Whether it was added by `start_child`.
         state: Where it stands.
         held: Stopped on purpose: only `restart_child` brings it back.
-        pid: Its process while it runs.
+        pid: Its process while there is one.
         last_pid: The process by which callers know it under a dynamic supervisor.
         incarnation: Which life of it.
         starts: How often it was started.

@@ -200,7 +200,6 @@ class PlannerCore(ABC):
 
     def _begin_stop(self, child: Child, cause: ev.Cause) -> None:
         child.cause = self._report(ev.ChildStopping, child, cause)
-        child.pid = None
         self._enter(child, ChildState.STOPPING)
         self._out.append(io.StopChild(child.key, child.incarnation, child.spec))
 

@@ -1,4 +1,4 @@
-"""Which ends are followed by a restart, and which may end the supervisor. Pure tables."""
+"""Which ends are followed by a restart. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ if TYPE_CHECKING:
     from specs import ChildSpec, ExitReason
 
 _QUIET = frozenset({ExitKind.NORMAL, ExitKind.SHUTDOWN})
-
-
-def is_quiet(reason: ExitReason) -> bool:
-    """Whether this is an end that nobody needs to hear about."""
-    return reason.kind in _QUIET
 
 
 def needs_restart(spec: ChildSpec, reason: ExitReason) -> bool:

@@ -1,4 +1,4 @@
-"""A shell for planners without processes: it performs actions in any order and watches the rules."""
+"""A shell for planners without processes: it performs what it is told and watches the rules."""
 
 from __future__ import annotations
 

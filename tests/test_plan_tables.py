@@ -124,8 +124,19 @@ def test_one_for_all_tries_again_from_the_first_child():
         drain(shell)
     shell.settle()
     assert shell.take_trace() == (
-        ["stop b", "stop a", "start a", "start b", "stop a", "start a", "start b", "stop a"]
-        + ["start a", "start b", "start c"]
+        [
+            "stop b",
+            "stop a",
+            "start a",
+            "start b",
+            "stop a",
+            "start a",
+            "start b",
+            "stop a",
+            "start a",
+            "start b",
+            "start c",
+        ]
     )
 
 
@@ -666,6 +677,15 @@ def test_a_child_remembers_its_last_ends():
     exits = shell.planner.child("a").exits
     assert len(exits) == 10
     assert [(e.at, e.reason, e.uptime) for e in exits[-2:]] == [(102.5, CRASH, 0.0)] * 2
+
+
+def test_counts_tell_supervisors_from_workers_and_the_living_from_the_rest():
+    """Invariant 6."""
+    shell = started("a", "b", SupervisorSpec("in"), child("t", TRANSIENT))
+    shell.exit("t", reason=NORMAL)
+    shell.exit("a")
+    shell.terminate("b")
+    assert ev.count(shell.table) == ev.ChildCounts(specs=4, active=2, supervisors=1, workers=3)
 
 
 def test_every_record_names_its_cause():

@@ -6,7 +6,7 @@ import math
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specs import (
@@ -25,10 +25,14 @@ from specs import (
     lua,
     task,
 )
+from specs._check import find_faults
 
 
 async def feed(url):
     """A child."""
+
+
+SHUTDOWN = "seconds, at least 0, infinity or brutal_kill"
 
 
 def problems(spec):
@@ -66,14 +70,14 @@ def test_a_supervisor_in_the_list_becomes_a_child_with_time_to_stop():
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"shutdown": -1}, "shutdown: must be seconds, at least 0, infinity or brutal_kill, got -1.0"),
-        ({"shutdown": math.nan}, "shutdown: must be seconds, at least 0, infinity or brutal_kill, got nan"),
-        ({"shutdown": True}, "shutdown: must be seconds, at least 0, infinity or brutal_kill, got True"),
+        ({"shutdown": -1}, f"shutdown: must be {SHUTDOWN}, got -1.0"),
+        ({"shutdown": math.nan}, f"shutdown: must be {SHUTDOWN}, got nan"),
+        ({"shutdown": True}, f"shutdown: must be {SHUTDOWN}, got True"),
         ({"start_timeout": 0}, "start_timeout: must be seconds, more than 0, or infinity, got 0.0"),
         (
             {"restart": "transeint"},
-            "restart: must be a Restart (permanent, transient, temporary), got 'transeint'; "
-            "did you mean 'transient'?",
+            ("restart: must be a Restart (permanent, transient, temporary), got 'transeint'; "
+            "did you mean 'transient'?"),
         ),
         ({"name": ""}, "name: must be a string that is not empty, or left out, got ''"),
         ({"significant": 1}, "significant: must be true or false, got 1"),
@@ -82,7 +86,10 @@ def test_a_supervisor_in_the_list_becomes_a_child_with_time_to_stop():
         ({"backoff": 3}, "backoff: must be a Backoff or left out, got 3"),
         ({"backoff": Backoff(factor=0.5)}, "backoff.factor: must be a number from 1, got 0.5"),
         ({"backoff": Backoff(jitter=2)}, "backoff.jitter: must be a number from 0 to 1, got 2.0"),
-        ({"backoff": Backoff(initial=math.inf)}, "backoff.initial: must be seconds, more than 0, got inf"),
+        (
+            {"backoff": Backoff(initial=math.inf)},
+            "backoff.initial: must be seconds, more than 0, got inf",
+        ),
         (
             {"backoff": Backoff(initial=9, maximum=1)},
             "backoff.maximum: must be at least initial (9.0), got 1.0",
@@ -118,8 +125,10 @@ def test_a_sound_field_is_accepted(fields):
         ({"max_seconds": math.inf}, "max_seconds: must be seconds, more than 0, got inf"),
         (
             {"strategy": "one_for_one"},
-            "strategy: must be a Strategy (one_for_one, one_for_all, rest_for_one), "
-            "got 'one_for_one'; did you mean 'one_for_one'?",
+            (
+                "strategy: must be a Strategy (one_for_one, one_for_all, rest_for_one), "
+                "got 'one_for_one'; did you mean 'one_for_one'?"
+            ),
         ),
         ({"children": 3}, "children: must be a list, got 3"),
     ],
@@ -145,8 +154,10 @@ def test_all_faults_of_a_tree_come_at_once():
         "supervisor/a.start: must be lua(...), task(...) or a supervisor's spec, got 42",
         "supervisor/a.start.host: must be a string that is not empty, or left out, got ''",
         "supervisor/a.id: is the id of an earlier sibling too",
-        "supervisor/inner/leaf.start.lua: must be a Lua entry such as "
-        '"shop.stock" or "shop.stock:main", got \'not an entry\'',
+        (
+            "supervisor/inner/leaf.start.lua: must be a Lua entry such as "
+            '"shop.stock" or "shop.stock:main", got \'not an entry\''
+        ),
         "supervisor/children[3]: must be a ChildSpec or a supervisor's spec, got 'junk'",
         "supervisor/children[4].id: must be a string that is not empty, got 7",
     ]
@@ -188,7 +199,7 @@ def test_a_dynamic_child_is_never_significant_and_a_supervisor_takes_no_argument
     assert caught.value.problems == (
         "pool/a.significant: a dynamic supervisor does not end with its children",
     )
-    with pytest.raises(SpecError, match="pool/in.start: a supervisor takes no arguments"):
+    with pytest.raises(SpecError, match=r"pool/in\.start: a supervisor takes no arguments"):
         check_child(ChildSpec("in", SupervisorSpec("in")), pool)
     check_child(ChildSpec("a", lua("m")), pool)
 
@@ -251,14 +262,15 @@ def test_a_repr_is_the_call_without_defaults():
 
 
 JUNK = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(['', 'a', 'permanent']),
-    st.lists(st.integers(), max_size=2), st.just({'a': None}),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(["", "a", "permanent"]),
+    st.lists(st.integers(), max_size=2), st.just({"a": None}),
     st.just(feed), st.just(object),
 )  # fmt: skip
 FIELDS = [f.name for f in attrs.fields(ChildSpec)]
 SUPERVISOR_FIELDS = [f.name for f in attrs.fields(SupervisorSpec)][1:]
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), JUNK),
     st.dictionaries(st.sampled_from(SUPERVISOR_FIELDS), JUNK),
@@ -266,7 +278,4 @@ SUPERVISOR_FIELDS = [f.name for f in attrs.fields(SupervisorSpec)][1:]
 def test_any_junk_is_either_accepted_or_refused_by_path_and_never_crashes(fields, above):
     child = ChildSpec(**({"id": "a", "start": lua("m")} | fields))
     spec = SupervisorSpec(**({"id": "s", "children": [child]} | above))
-    try:
-        check_spec(spec)
-    except SpecError as error:
-        assert all(line.startswith(("s/", "s.")) for line in error.problems)
+    assert all(line.startswith(("s/", "s.")) for line in find_faults(spec))
