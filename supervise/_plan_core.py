@@ -272,7 +272,6 @@ class PlannerCore(ABC):
         for child in self._children.values():
             if child.state is ChildState.WAITING:
                 self._enter(child, ChildState.STOPPED)
-            self._settle(child)
 
     def _finish(self, reason: ExitReason) -> None:
         self._record(ev.SupervisorExited, "no child is left", reason)

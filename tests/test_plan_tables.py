@@ -560,11 +560,42 @@ def test_calls_about_a_child_that_is_being_stopped_wait_for_the_stop():
 
 def test_a_start_asked_for_during_a_group_restart_comes_after_it():
     """Invariants 13 and 15."""
-    shell = started(*"ab", strategy=ALL)
+    shell = started(*"abc", strategy=ALL)
+    shell.terminate("c")
+    shell.down("c")
     shell.exit("a")
     shell.start_child(child("n"))
+    shell.restart("c")
     shell.settle()
-    assert shell.take_trace() == ["stop b", "start a", "start b", "start n"]
+    trace = ["stop c", "stop b", "start a", "start b", "start n", "start c"]
+    assert shell.take_trace() == trace
+
+
+def test_a_child_terminated_while_start_child_starts_it_is_not_kept():
+    """Invariant 62."""
+    shell = started("a")
+    shell.start_child(child("n"))
+    assert shell.start_child(child("n")) is None
+    shell.terminate("n")
+    shell.down("n")
+    answers = [shell.answers.get(ticket) for ticket in shell.asked[-3:]]
+    assert answers == [Refused(Refusal.START_FAILED, reason=SHUTDOWN), None, Done()]
+    shell.up("n")
+    assert shell.start_child(child("n")) == Refused(Refusal.ALREADY_STARTED, "pid2")
+
+
+def test_a_call_about_a_child_that_a_call_starts_waits_for_that_start():
+    """Invariant 61."""
+    shell = started("a")
+    shell.start_child(child("n"))
+    assert shell.start_child(child("n")) is None
+    assert shell.delete("n") is None
+    shell.up("n")
+    answers = [shell.answers[ticket] for ticket in shell.asked[-2:]]
+    assert answers == [
+        Refused(Refusal.ALREADY_STARTED, "pid2"),
+        Refused(Refusal.RUNNING, "pid2"),
+    ]
 
 
 def test_after_terminate_of_the_one_that_will_not_start_its_siblings_come_back():
@@ -638,7 +669,8 @@ def test_waits_grow_while_a_child_keeps_failing_and_start_over_after_it_was_stab
     shell.up("a")
     shell.now += 10
     fails(shell.exit, "a")
-    assert waits == pytest.approx([1, 2, 4, 1])
+    fails(shell.fail, "a")
+    assert waits == pytest.approx([1, 2, 4, 1, 2])
 
 
 def test_a_group_is_stopped_at_once_and_started_after_the_backoff_of_the_one_that_failed():
@@ -651,6 +683,52 @@ def test_a_group_is_stopped_at_once_and_started_after_the_backoff_of_the_one_tha
     shell.fire()
     shell.settle()
     assert shell.take_trace() == ["start n", "stop n", "start a", "start b", "start n"]
+
+
+def steady(seconds):
+    return Backoff(initial=seconds, factor=1, jitter=0)
+
+
+def test_the_longest_of_the_backoffs_of_a_group_counts():
+    shell = started(
+        child("a", backoff=steady(1)), child("b", backoff=steady(8)), strategy=REST, max_restarts=9
+    )
+    shell.exit("b")
+    shell.exit("a")
+    assert list(shell.timers.values()) == [108.0]
+    shell.settle()
+    shell.exit("a")
+    shell.down("b")
+    assert list(shell.timers.values()) == [109.0]
+
+
+def test_a_backoff_that_was_called_off_holds_back_nothing_later():
+    """Invariant 73."""
+    shell = started(
+        child("a", backoff=steady(1)), child("b", backoff=steady(8)), strategy=REST, max_restarts=9
+    )
+    shell.exit("b")
+    shell.terminate("b")
+    assert shell.timers == {}
+    shell.exit("a")
+    assert list(shell.timers.values()) == [101.0]
+
+
+def test_a_start_asked_for_meanwhile_need_not_wait_for_the_backoff_of_a_group():
+    """Invariant 66: it is put off while the group stops, not while it waits."""
+    shell = started(child("a", backoff=steady(8)), "b", strategy=ALL)
+    shell.exit("a")
+    shell.start_child(child("n"))
+    assert shell.take_trace() == ["stop b"]
+    shell.down("b")
+    assert shell.take_trace() == ["start n"]
+    shell.fire()
+    # Its caller waits: it is stopped with its group only when the start is over.
+    assert shell.take_trace() == []
+    shell.up("n")
+    assert shell.answers[shell.asked[-1]] == Done("pid3")
+    shell.settle()
+    assert shell.take_trace() == ["stop n", "start a", "start b", "start n"]
 
 
 def test_restarts_are_charged_when_the_exit_happens_not_when_the_wait_is_over():
