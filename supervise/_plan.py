@@ -63,11 +63,9 @@ class Planner(PlannerCore):
                 continue
             reason, spec = exit_.reason, child.spec
             if needs_restart(spec, reason):
-                closing = self._closing is not None
-                then = ChildState.STOPPED if closing else ChildState.WAITING
-                self._exited(child, reason, OWN_ACCORD, then)
+                self._exited(child, reason, OWN_ACCORD, self._after_failure())
                 # In the scope that is being stopped it only saved a stop.
-                if not (closing or self._is_stopping(child)):
+                if not self._is_stopping(child):
                     failed.append((child, reason))
                 continue
             temporary = spec.restart is Restart.TEMPORARY
@@ -173,6 +171,9 @@ class Planner(PlannerCore):
     def _start_ended(self, child: Child) -> None:
         if self._sequence is not None:
             self._sequence.skip(child)
+
+    def _after_failure(self) -> ChildState:
+        return ChildState.WAITING if self._closing is None else ChildState.STOPPED
 
     def _after_stop(self, child: Child) -> ChildState:
         cut_short = child.starter is not None and child.added and child.starts == 1

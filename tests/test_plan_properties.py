@@ -13,6 +13,8 @@ from specs import (
     Backoff,
     ChildSpec,
     DynamicSupervisorSpec,
+    ExitKind,
+    ExitReason,
     Restart,
     Strategy,
     SupervisorSpec,
@@ -199,6 +201,23 @@ def test_a_supervisor_left_alone_has_every_child_up_and_stops_without_a_trace(sp
     assert shell.finished is not None
     assert set(shell.asked) == set(shell.answers)
     assert not shell.table
+
+
+@given(supervisors(), STEPS, st.integers(0, 9))
+@settings(max_examples=100, deadline=None)
+def test_a_stop_at_any_moment_ends_everything_and_leaves_no_caller_waiting(spec, steps, which):
+    """Invariants 2, 14, 28, 34, 35, 36 and 73."""
+    shell = run(spec, steps)
+    if shell.finished is None:
+        before = shell.closing
+        shell.stop(ExitReason(ExitKind.SHUTDOWN, "asked"))
+        assert not shell.timers
+        for kind in (5, 6, 2, 8, 9, 10, 11, 7):
+            if shell.finished is None:
+                step(shell, kind, which, which % 4)
+        shell.settle()
+        assert before or shell.finished == ExitReason(ExitKind.SHUTDOWN, "asked")
+    assert set(shell.asked) == set(shell.answers)
 
 
 def failed_call(shell, row):

@@ -276,6 +276,17 @@ def test_an_ignored_start_counts_as_a_start(restart, after):
     assert again == (None if after is None else Refused(Refusal.ALREADY_PRESENT))
 
 
+def test_restart_child_takes_back_the_wish_to_stop_even_if_the_start_is_ignored():
+    shell = started("a", "b", strategy=ALL)
+    shell.terminate("b")
+    shell.down("b")
+    shell.restart("b")
+    shell.ignore("b")
+    shell.exit("a")
+    shell.settle()
+    assert shell.states() == {"a": "running", "b": "running"}
+
+
 def test_an_ignored_restart_is_a_success_without_a_process():
     shell = started("a", max_restarts=1)
     shell.exit("a")
@@ -639,6 +650,15 @@ def test_stop_cuts_short_starts_and_cancels_backoffs_and_answers_everyone():
     assert shell.start_child(child("late")).why is Refusal.SHUTTING_DOWN
 
 
+def test_calls_that_were_put_off_are_refused_once_the_supervisor_stops():
+    """Invariant 36."""
+    shell = starting(*"ab")
+    shell.start_child(child("n"))
+    assert shell.answers == {}
+    shell.stop(KILLED)
+    assert shell.answers == {"call 1": Refused(Refusal.SHUTTING_DOWN, reason=KILLED)}
+
+
 def test_stop_during_the_start_answers_the_starter():
     shell = starting(*"ab")
     shell.up("a")
@@ -705,11 +725,12 @@ def test_the_longest_of_the_backoffs_of_a_group_counts():
 def test_a_backoff_that_was_called_off_holds_back_nothing_later():
     """Invariant 73."""
     shell = started(
-        child("a", backoff=steady(1)), child("b", backoff=steady(8)), strategy=REST, max_restarts=9
+        child("a", backoff=steady(1)), child("b", backoff=steady(8)), "c", strategy=REST
     )
     shell.exit("b")
+    shell.down("c")
     shell.terminate("b")
-    assert shell.timers == {}
+    assert (shell.timers, shell.state("c")) == ({}, "starting")
     shell.exit("a")
     assert list(shell.timers.values()) == [101.0]
 
