@@ -150,7 +150,7 @@ class Planner(PlannerCore):
         if child.starter is not None:
             then = ChildState.REMOVED if child.added and child.starts == 1 else ChildState.STOPPED
             self._not_started(child, reason, then)
-            self._answer_starter(child, io.Refused(io.Refusal.START_FAILED, reason=reason))
+            self._refuse_starter(child, io.Refusal.START_FAILED, reason)
             self._settle(child)
             return
         sequence = self._sequence

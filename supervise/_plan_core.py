@@ -173,10 +173,15 @@ class PlannerCore(ABC):
         child = self._find(event)
         if child is None:
             return
-        if child.state is ChildState.STARTING:
-            self._start_failed(child, event.reason)
-        elif child.state is ChildState.STOPPING:
+        if child.state is ChildState.STOPPING:
             self._stopped(child, event.reason)
+        elif child.state is ChildState.STARTING and self._closing is None:
+            self._start_failed(child, event.reason)
+        elif child.state is ChildState.STARTING:
+            # Its turn to be stopped had not come.
+            self._not_started(child, event.reason, self._after_stop(child))
+            self._refuse_starter(child, io.Refusal.SHUTTING_DOWN, event.reason)
+            self._settle(child)
 
     # Steps of one child.
 
@@ -215,7 +220,7 @@ class PlannerCore(ABC):
         """A child that was being stopped has ended."""
         self._exited(child, reason, child.cause, self._after_stop(child))
         why = io.Refusal.START_FAILED if self._closing is None else io.Refusal.SHUTTING_DOWN
-        self._answer_starter(child, io.Refused(why, reason=reason))
+        self._refuse_starter(child, why, reason)
         self._answer_stoppers(child)
         self._settle(child)
 
@@ -318,6 +323,9 @@ class PlannerCore(ABC):
         if child.starter is not None:
             ticket, child.starter = child.starter, None
             self._answer(ticket, result)
+
+    def _refuse_starter(self, child: Child, why: io.Refusal, reason: ExitReason) -> None:
+        self._answer_starter(child, io.Refused(why, reason=reason))
 
     def _answer_stoppers(self, child: Child) -> None:
         tickets, child.stoppers = child.stoppers, ()

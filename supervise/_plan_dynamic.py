@@ -87,7 +87,7 @@ class DynamicPlanner(PlannerCore):
     def _start_failed(self, child: Child, reason: ExitReason) -> None:
         if child.starter is not None:
             self._not_started(child, reason, ChildState.REMOVED)
-            self._answer_starter(child, io.Refused(io.Refusal.START_FAILED, reason=reason))
+            self._refuse_starter(child, io.Refusal.START_FAILED, reason)
             return
         self._not_started(child, reason, ChildState.WAITING)
         if self._charge(child, reason):

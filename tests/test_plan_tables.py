@@ -659,6 +659,17 @@ def test_calls_that_were_put_off_are_refused_once_the_supervisor_stops():
     assert shell.answers == {"call 1": Refused(Refusal.SHUTTING_DOWN, reason=KILLED)}
 
 
+def test_a_start_that_fails_before_its_turn_to_be_stopped_is_not_tried_again():
+    """Invariant 28; found by the property of a stop at any moment."""
+    shell = started(*"ab")
+    shell.exit("a")
+    shell.start_child(child("n"))
+    shell.stop()
+    shell.fail("a")
+    shell.settle()
+    assert shell.take_trace() == ["start a", "start n", "stop n", "stop b", "exit shutdown"]
+
+
 def test_stop_during_the_start_answers_the_starter():
     shell = starting(*"ab")
     shell.up("a")
