@@ -197,7 +197,7 @@ class Backoff:
     stable: float = field(
         default=10.0,
         converter=f.as_float,
-        metadata=f.must(f.number("seconds, at least 0", least=0)),
+        metadata=f.must(f.number("seconds, more than 0", above=0)),
     )
     __repr__ = spec_repr
 

@@ -8,6 +8,7 @@ as it is.
 
 from __future__ import annotations
 
+import functools
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -86,7 +87,7 @@ def spec_to_data(spec: AnySupervisorSpec | HostSpec) -> dict[str, Any]:
     _find_unwritable(spec, spec.name if isinstance(spec, HostSpec) else spec.id, faults)
     if faults:
         raise SpecError(faults)
-    data: dict[str, Any] = _writer().unstructure(spec)
+    data: dict[str, Any] = _unstructuring().unstructure(spec)
     return data
 
 
@@ -95,33 +96,20 @@ class _Reader:
 
     def __init__(self) -> None:
         self._misread: dict[int, list[str]] = {}
-        self._converter = cattrs.Converter(detailed_validation=False)
-        parts: dict[str, Callable[[Any], Any]] = {
+        self._parts: Mapping[str, Callable[[Any], Any]] = {
             "start": self._start,
             "backoff": lambda data: self.read(data, Backoff),
             "children": self._children,
         }
-        for cls in _NOUNS:
-            fields = {
-                field.name: override(rename=key_of(field), struct_hook=_hook(field, parts))
-                for field in attrs.fields(cls)
-            }
-            self._converter.register_structure_hook(
-                cls,
-                make_dict_structure_fn(
-                    cls,
-                    self._converter,
-                    _cattrs_detailed_validation=False,
-                    **fields,  # type: ignore[arg-type]
-                ),
-            )
 
     def read(self, data: Any, cls: type[Any]) -> Any:  # noqa: ANN401
         """One spec; data that is no table stays as it is."""
         if not isinstance(data, Mapping):
             return data
         fields = {key_of(field): field for field in attrs.fields(cls)}
-        known = {key: value for key, value in data.items() if key in fields}
+        known = {
+            key: self._parts.get(key, _same)(value) for key, value in data.items() if key in fields
+        }
         faults = [
             f"{key}: is not a key of {_NOUNS[cls]}{did_you_mean(key, fields)}"
             for key in data
@@ -132,7 +120,7 @@ class _Reader:
                 known.setdefault(key, attrs.NOTHING)
         if cls is TaskStart:
             known["task"] = _resolve(known["task"], faults)
-        spec = self._converter.structure(known, cls)
+        spec = _structuring().structure(known, cls)
         if faults:
             self._misread[id(spec)] = faults
         return spec
@@ -180,11 +168,34 @@ class _Reader:
         return self.supervisor(data) if "id" in data else data
 
 
-def _hook(
-    field: attrs.Attribute[Any], parts: Mapping[str, Callable[[Any], Any]]
-) -> Callable[[Any, Any], Any]:
-    rule = rule_of(field)
-    read = parts[field.name] if rule is None else rule.read
+def _same(value: Any) -> Any:  # noqa: ANN401
+    return value
+
+
+@functools.cache
+def _structuring() -> cattrs.Converter:
+    """Makes specs of tables in which the specs below are made already."""
+    converter = cattrs.Converter(detailed_validation=False)
+    for cls in _NOUNS:
+        fields = {}
+        for field in attrs.fields(cls):
+            rule = rule_of(field)
+            fields[field.name] = override(
+                rename=key_of(field), struct_hook=_hook(_same if rule is None else rule.read)
+            )
+        converter.register_structure_hook(
+            cls,
+            make_dict_structure_fn(
+                cls,
+                converter,
+                _cattrs_detailed_validation=False,
+                **fields,  # type: ignore[arg-type]
+            ),
+        )
+    return converter
+
+
+def _hook(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda value, _type: read(value)
 
 
@@ -202,24 +213,26 @@ def _resolve(reference: Any, faults: list[str]) -> Any:  # noqa: ANN401
         return _not_found
 
 
-def _writer() -> cattrs.Converter:
+@functools.cache
+def _unstructuring() -> cattrs.Converter:
     converter = cattrs.Converter(omit_if_default=True)
 
     def write_start(start: Any) -> Any:  # noqa: ANN401
         return converter.unstructure(start, type(start))
 
-    def write_children(children: tuple[ChildSpec, ...]) -> list[Any]:
-        return [
-            converter.unstructure(
-                child.start if child.is_supervisor and child == _alone(child) else child
-            )
-            for child in children
-        ]
+    def write_child(child: ChildSpec) -> dict[str, Any]:
+        data: dict[str, Any]
+        if child.is_supervisor and child == ChildSpec(child.id, child.start):
+            # As it was listed; `type` tells it from a child whose start was forgotten.
+            data = {"type": "supervisor", **write_start(child.start)}
+        else:
+            data = converter.unstructure(child)
+        return data
 
     parts: dict[str, Callable[[Any], Any]] = {
         "start": write_start,
         "backoff": converter.unstructure,
-        "children": write_children,
+        "children": lambda children: [write_child(child) for child in children],
     }
     for cls in _NOUNS:
         fields = {}
@@ -241,11 +254,6 @@ def _tagged(base: Callable[[Any], dict[str, Any]], cls: type[Any]) -> Callable[[
     if cls is not DynamicSupervisorSpec:
         return base
     return lambda spec: {"type": "dynamic_supervisor", **base(spec)}
-
-
-def _alone(child: ChildSpec) -> ChildSpec:
-    """The child that a supervisor makes when it is listed as it is."""
-    return ChildSpec(child.id, child.start)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
