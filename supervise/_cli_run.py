@@ -24,7 +24,12 @@ from supervise._sources import SourceError, Sources
 FAILED = 1
 
 _Main: TypeAlias = Callable[..., Awaitable[object]]
-_OURS = (str(Path(__file__).parent), str(Path(trio.__file__).parent), "<frozen importlib")
+_OURS = (
+    str(Path(__file__).parent),
+    str(Path(trio.__file__).parent),
+    str(Path(importlib.__file__).parent),
+    "<frozen importlib",
+)
 
 
 def run_entry(entry: str, args: Sequence[Any], source: Path) -> int:
