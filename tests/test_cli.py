@@ -74,9 +74,7 @@ def test_the_version_is_told(capsys):
         (["check", "nowhere"], "Directory 'nowhere' does not exist"),
     ],
 )
-def test_what_cannot_be_run_as_asked_is_one_line_and_exit_code_2(
-    write, capsys, arguments, message
-):
+def test_what_cannot_be_run_as_asked_is_one_line_and_exit_code_2(write, capsys, arguments, message):
     write("app/mail.lua", lua(""))
     write("empty.py", "")
     write("greedy.py", "async def main(name): ...")
@@ -161,14 +159,12 @@ def test_an_entry_that_cannot_be_loaded_says_where(write, capsys, text, message)
     assert capsys.readouterr().err.startswith(f"supervise: cannot start app:bad: {message}")
 
 
-def test_the_failure_of_another_process_is_shown_and_is_not_the_failure_of_the_entry(
-    write, capsys
-):
+def test_the_failure_of_another_process_is_shown_and_is_not_the_failure_of_the_entry(write, capsys):
     write("app/child.lua", lua('error("child")'))
     write(
         "app/parent.lua",
         lua(
-            'local events = process.events()\n'
+            "local events = process.events()\n"
             'process.spawn_monitored("app:child", "app:processes")\n'
             'events:receive()\nprint("lives")'
         ),
@@ -266,7 +262,9 @@ def test_an_import_that_is_missing_in_a_module_is_its_own_failure(write, capsys)
     assert "No module named 'no_such_thing'" in err
 
 
-@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "BaseExceptionGroup('', [KeyboardInterrupt()])"])
+@pytest.mark.parametrize(
+    "raised", ["KeyboardInterrupt", "BaseExceptionGroup('', [KeyboardInterrupt()])"]
+)
 def test_ctrl_c_is_exit_code_130_and_says_nothing(write, capsys, raised):
     write("stopped.py", f"async def main():\n    raise {raised}\n")
     sys.modules.pop("stopped", None)
@@ -355,7 +353,8 @@ def test_a_body_starts_nothing_in_a_check(write, capsys):
     write("app/other.lua", lua('error("was run")'))
     write(
         "app/eager.lua",
-        'local _, err = process.spawn("app:other", "supervise:check")\nassert(not err, tostring(err))\n' + lua(""),
+        'local _, err = process.spawn("app:other", "supervise:check")\nassert(not err, tostring(err))\n'
+        + lua(""),
     )
 
     assert main(["check", "."]) == 1

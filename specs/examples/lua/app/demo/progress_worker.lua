@@ -1,8 +1,8 @@
--- The task worker of the demo: half-way it tells the process named "progress", and task 3 fails.
+-- The task worker of the demo: it also tells the process named "progress" what it does, and task 3 fails.
 local function main(task)
-    time.sleep(task.task_id * 60 * time.MILLISECOND)
-    process.send("progress", "progress", "task " .. task.task_id .. " is half done")
-    time.sleep(task.task_id * 60 * time.MILLISECOND)
+    time.sleep("50ms")
+    process.send("progress", "progress", "task " .. task.task_id .. " is under way")
+    time.sleep(task.task_id * 100 * time.MILLISECOND)
 
     if task.task_id == 3 then
         error("task 3 was made to fail")
