@@ -8,16 +8,16 @@ import sys
 import pytest
 
 from supervise._cli import main
+from tests.command_line import working_in
 
 PID = r"\{app:processes\|0x[0-9a-f]+\}"
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder to work in; what a run does to `sys.path` is undone."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path.copy())
-    return tmp_path
+    """An empty folder to give commands in."""
+    with working_in(tmp_path, monkeypatch):
+        yield tmp_path
 
 
 @pytest.fixture
@@ -191,8 +191,6 @@ def test_a_process_that_is_ended_on_purpose_is_no_news(write, capsys):
 
 # Modules
 
-NODE = "from supervise import open_node\n"
-
 
 def test_a_module_is_run_by_its_main(write, capsys):
     write("shop/__init__.py", "")
@@ -215,8 +213,7 @@ def test_a_module_is_imported_from_its_source(write, capsys):
     "call",
     [
         "await node.exec('app:fail')",
-        "\n        async with trio.open_nursery() as nursery:"
-        "\n            nursery.start_soon(node.exec, 'app:fail')",
+        "async with trio.open_nursery() as n: n.start_soon(node.exec, 'app:fail')",
     ],
     ids=["alone", "in a nursery"],
 )
@@ -224,9 +221,9 @@ def test_a_lua_error_that_ends_a_module_is_shown_as_lua_shows_it(write, capsys, 
     write("app/fail.lua", lua('error("boom")'))
     write(
         "lonely.py",
-        f"import trio\n{NODE}async def main():\n    async with open_node('.') as node:\n        {call}\n",
+        "import trio\nfrom supervise import open_node\n"
+        f"async def main():\n    async with open_node('.') as node:\n        {call}\n",
     )
-    sys.modules.pop("lonely", None)
 
     assert main(["run", "lonely"]) == 1
 
@@ -267,7 +264,6 @@ def test_an_import_that_is_missing_in_a_module_is_its_own_failure(write, capsys)
 )
 def test_ctrl_c_is_exit_code_130_and_says_nothing(write, capsys, raised):
     write("stopped.py", f"async def main():\n    raise {raised}\n")
-    sys.modules.pop("stopped", None)
 
     assert main(["run", "stopped"]) == 130
 
@@ -353,8 +349,8 @@ def test_a_body_starts_nothing_in_a_check(write, capsys):
     write("app/other.lua", lua('error("was run")'))
     write(
         "app/eager.lua",
-        'local _, err = process.spawn("app:other", "supervise:check")\nassert(not err, tostring(err))\n'
-        + lua(""),
+        'local _, err = process.spawn("app:other", "supervise:check")\n'
+        "assert(not err, tostring(err))\n" + lua(""),
     )
 
     assert main(["check", "."]) == 1

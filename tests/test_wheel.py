@@ -64,7 +64,9 @@ def test_the_demo_runs_from_the_installed_wheel(environment, tmp_path):
 
 
 def test_what_is_installed_is_what_is_imported(environment, tmp_path):
-    script = "import specs, lua_api, supervise; print(specs.__file__, lua_api.__file__, supervise.__file__)"
+    script = (
+        "import specs, lua_api, supervise\nfor m in specs, lua_api, supervise: print(m.__file__)"
+    )
 
     printed = subprocess.run(
         [environment / "bin" / "python", "-c", script],
