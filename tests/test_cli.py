@@ -286,11 +286,12 @@ def test_a_folder_without_faults_is_counted(write, capsys):
     write("app/one.lua", lua('error("never run")'))
     write("app/two.lua", 'local shared = require("app.lib.shared")\nreturn function() end\n')
     write("app/lib/shared.lua", 'return require("tools")\n')
-    write("tools.lua", "return {}\n")
+    write("tools.lua", 'return require("app.kit")\n')
+    write("app/kit/init.lua", "return {}\n")
 
     assert main(["check", "."]) == 0
 
-    assert capsys.readouterr().out == "2 entries and 2 modules: no faults\n"
+    assert capsys.readouterr().out == "2 entries and 3 modules: no faults\n"
 
 
 @pytest.mark.parametrize(
