@@ -48,7 +48,6 @@ for _, name in ipairs({ "python", "io", "package", "dofile", "loadfile" }) do
   _G[name] = nil
 end
 os.execute, os.exit, os.remove, os.rename, os.tmpname, os.getenv = nil, nil, nil, nil, nil, nil
-collectgarbage("generational")
 return kernel
 """
 

@@ -1,5 +1,8 @@
 """What should run: frozen values, checked as a whole before anything starts."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from specs._check import AnySupervisorSpec, check_child, check_spec
 from specs._child import (
     BRUTAL_KILL,
@@ -12,13 +15,30 @@ from specs._child import (
     lua,
     task,
 )
-from specs._data import host_from_data, spec_from_data, spec_to_data
 from specs._entry import Entry
 from specs._errors import SpecError, SuperviseError
 from specs._exit import ExitKind, ExitReason
 from specs._host import HostSpec
-from specs._schema import json_schema
 from specs._supervisor import AutoShutdown, DynamicSupervisorSpec, Strategy, SupervisorSpec
+
+if TYPE_CHECKING:
+    from specs._data import host_from_data, spec_from_data, spec_to_data
+    from specs._schema import json_schema
+
+# Only who reads or writes plain data pays for importing the converters.
+_ON_DEMAND = {
+    "host_from_data": "specs._data",
+    "json_schema": "specs._schema",
+    "spec_from_data": "specs._data",
+    "spec_to_data": "specs._data",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
+    if name in _ON_DEMAND:
+        return getattr(import_module(_ON_DEMAND[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "BRUTAL_KILL",

@@ -68,29 +68,26 @@ function M.unlisten(ch)
 end
 
 --- The four spawns and exec differ in what is attached to the child before its first step.
-local function spawner(name, link, monitor, await)
+local function spawner(name, mode)
   return function(entry, host, ...)
-    if entry == nil or host == nil then
-      local missing = entry == nil and "entry" or "host"
-      return nil, new_fault(kinds.INVALID, name .. ": the " .. missing .. " is missing")
+    if type(entry) ~= "string" or type(host) ~= "string" then
+      if entry == nil or host == nil then
+        local missing = entry == nil and "entry" or "host"
+        return nil, new_fault(kinds.INVALID, name .. ": the " .. missing .. " is missing")
+      end
+      text(1, name, entry)
+      text(2, name, host)
     end
-    text(1, name, entry)
-    text(2, name, host)
     local n = select("#", ...)
-    return yield(SPAWN, entry, host, {
-      arguments = n > 0 and { n = n, ... },
-      link = link,
-      monitor = monitor,
-      await = await,
-    })
+    return yield(SPAWN, entry, host, mode, n > 0 and { n = n, ... })
   end
 end
 
-M.spawn = spawner("spawn", false, false, false)
-M.spawn_monitored = spawner("spawn_monitored", false, true, false)
-M.spawn_linked = spawner("spawn_linked", true, false, false)
-M.spawn_linked_monitored = spawner("spawn_linked_monitored", true, true, false)
-M.exec = spawner("exec", false, false, true)
+M.spawn = spawner("spawn", {})
+M.spawn_monitored = spawner("spawn_monitored", { monitor = true })
+M.spawn_linked = spawner("spawn_linked", { link = true })
+M.spawn_linked_monitored = spawner("spawn_linked_monitored", { link = true, monitor = true })
+M.exec = spawner("exec", { await = true })
 
 function M.cancel(dest, reason)
   text(1, "cancel", dest)

@@ -81,7 +81,7 @@ end
 --- Opens a process whose code is Python.
 function M.open(entry)
   local proc = {
-    pid = registry.new_pid(program.host),
+    pid = string.format(program.host.pid_form, registry.new_serial()),
     proc = false,
     mailbox = false,
     program = entry and { entry = entry, host = program.host } or program,
@@ -152,13 +152,8 @@ function asks.spawn(task, arguments, entry, host, link, monitor, await)
   local list, n = wire.decode_list(arguments)
   list.n = n
   task.form = await and "value" or "plain"
-  task.request = {
-    arguments = n > 0 and list,
-    link = link,
-    monitor = monitor,
-    await = await,
-  }
-  spawn.spawn(task, entry, host, task.request)
+  local mode = { link = link, monitor = monitor, await = await }
+  spawn.spawn(task, entry, host, mode, n > 0 and list)
 end
 
 function asks.await(task, _, dest)
@@ -260,9 +255,9 @@ function M.abandon(ticket)
     channel.detach(task.nodes)
   elseif task.awaited then
     signals.unawait(task, task.awaited)
-  elseif task.request then
-    task.request.abandoned = true
-    local child = task.request.child
+  else
+    task.abandoned = true
+    local child = task.child
     if child and registry.by_pid[child.pid] == child then
       signals.terminate(child)
     end

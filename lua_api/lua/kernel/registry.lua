@@ -5,6 +5,7 @@ local outbox = require("kernel.outbox")
 local relation = require("kernel.relation")
 
 local kinds, new_fault = fault.kinds, fault.new
+local gsub = string.gsub
 
 local M = {}
 
@@ -20,6 +21,7 @@ function M.add_host(name, limits)
     name = name,
     count = 0,
     programs = {},
+    pid_form = "{" .. gsub(name, "%%", "%%%%") .. "|0x%05x}",
     max_processes = limits.max_processes,
     max_mailbox = limits.max_mailbox,
   }
@@ -29,10 +31,10 @@ function M.host(name)
   return hosts[name]
 end
 
---- A pid that was never used before.
-function M.new_pid(host)
+--- A number that no pid had before; a pid is `format(host.pid_form, number)`.
+function M.new_serial()
   serial = serial + 1
-  return string.format("{%s|0x%05x}", host.name, serial)
+  return serial
 end
 
 function M.add(proc)

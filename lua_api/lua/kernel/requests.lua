@@ -186,8 +186,8 @@ end
 
 -- Life
 
-handlers[op.SPAWN] = function(task, entry, host, request)
-  spawn.spawn(task, entry, host, request)
+handlers[op.SPAWN] = function(task, entry, host, mode, list)
+  spawn.spawn(task, entry, host, mode, list)
 end
 
 handlers[op.LOADED] = function(task)

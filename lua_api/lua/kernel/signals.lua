@@ -98,7 +98,9 @@ local function end_one(proc, result, failure, doomed)
   end
   local loading = proc.loading
   if loading then
-    loading.refuse(failure)
+    local spawner = loading.spawner
+    spawner.r1, spawner.r2 = nil, failure
+    queue.push_front(spawner)
   end
   tell_monitors(proc, result, failure)
   if proc.links then

@@ -15,6 +15,7 @@ local sources = require("kernel.sources")
 local copy, is_scalar = copy_module.copy, copy_module.is_scalar
 local kinds, new_fault = fault.kinds, fault.new
 local create, yield = coroutine.create, coroutine.yield
+local format, new_serial = string.format, registry.new_serial
 local unpack = table.unpack or unpack
 local type, error, setmetatable = type, error, setmetatable
 
@@ -83,8 +84,8 @@ local function answer(spawner, value, failure)
 end
 
 --- Creates the process and lets it run its chunk next.
-local function begin(spawner, host, entry, source, request)
-  if request.abandoned then
+local function begin(spawner, host, entry, source, mode, list)
+  if spawner.abandoned then
     return
   end
   if host.count >= host.max_processes then
@@ -96,7 +97,7 @@ local function begin(spawner, host, entry, source, request)
   setmetatable(env, Globals)
   local proc = {
     co = create(boot),
-    pid = registry.new_pid(host),
+    pid = format(host.pid_form, new_serial()),
     proc = false,
     task = false,
     next = false,
@@ -110,37 +111,36 @@ local function begin(spawner, host, entry, source, request)
     mail = 0,
     links = false,
     monitors = false,
-    loading = request,
+    loading = { spawner = spawner, mode = mode, arguments = list },
   }
   proc.proc, proc.task = proc, proc
-  request.spawner, request.child = spawner, proc
-  function request.refuse(failure)
-    answer(spawner, nil, failure)
+  if spawner.ticket then
+    spawner.child = proc
   end
   registry.add(proc)
   queue.push_front(proc)
 end
 
 --- Spawns `entry` on `host_name` for `spawner`, a task, which is answered with the pid or nil and an error.
--- @param request how: `arguments` (a list with n, or false), `link`, `monitor`, `await` (answer with the end instead);
--- a spawner that gave up sets `abandoned`, and finds what was begun in `child`
-function M.spawn(spawner, entry, host_name, request)
+-- @param mode what to attach: `link`, `monitor`; with `await` the answer is the end instead
+-- @param list the arguments, with their number in n; or false
+-- A spawner from outside that gave up sets `abandoned`, and finds what was begun in `child`.
+function M.spawn(spawner, entry, host_name, mode, list)
   local host = registry.host(host_name)
   if not host then
     return answer(spawner, nil, new_fault(kinds.NOT_FOUND, 'host not found: "' .. host_name .. '"'))
   end
-  local copies, refusal = copied_arguments(request.arguments)
+  local copies, refusal = copied_arguments(list)
   if copies == nil then
     return answer(spawner, nil, refusal)
   end
-  request.arguments = copies
   local source = sources.get("entry", entry)
   if source then
-    return begin(spawner, host, entry, source, request)
+    return begin(spawner, host, entry, source, mode, copies)
   end
   sources.need("entry", entry, function(found, failure)
     if found then
-      begin(spawner, host, entry, found, request)
+      begin(spawner, host, entry, found, mode, copies)
     else
       answer(spawner, nil, failure)
     end
@@ -148,18 +148,17 @@ function M.spawn(spawner, entry, host_name, request)
 end
 
 --- Attaches what the spawner asked for; a linked child follows a spawner that failed meanwhile.
-local function attach(proc, request)
-  local parent = request.spawner.proc
+local function attach(proc, parent, mode)
   local parent_lives = registry.by_pid[parent.pid] == parent
-  if request.link and parent_lives then
+  if mode.link and parent_lives then
     signals.link(parent, proc)
-  elseif request.link then
+  elseif mode.link then
     signals.finish(proc, nil, new_fault(kinds.CANCELED, "linked process failed", {
       details = { origin = parent.pid, error = "ended while it spawned this process" },
     }))
     return false
   end
-  if request.monitor and parent_lives then
+  if mode.monitor and parent_lives then
     signals.monitor(parent, proc)
   end
   return true
@@ -167,22 +166,22 @@ end
 
 --- The chunk has run: the process is routable, its spawner goes on, and `main` takes its turn.
 function M.loaded(proc)
-  local request = proc.loading
+  local loading = proc.loading
   proc.loading = false
-  if not attach(proc, request) then
+  local spawner, mode = loading.spawner, loading.mode
+  if (mode.link or mode.monitor) and not attach(proc, spawner.proc, mode) then
     return
   end
-  local spawner = request.spawner
   if outbox.watched then
     local program = proc.program
     outbox.row(5, outbox.SPAWNED, proc.pid, program.entry, program.host.name, spawner.proc.pid)
   end
-  if request.await then
+  if mode.await then
     signals.await(spawner, proc)
   else
     answer(spawner, proc.pid)
   end
-  proc.r1, proc.r2, proc.r3 = request.arguments, nil, nil
+  proc.r1, proc.r2, proc.r3 = loading.arguments, nil, nil
   queue.push(proc)
 end
 
