@@ -1,0 +1,10 @@
+"""A message goes to a pid under a topic; the worker listens to that topic."""
+
+from specs.examples import SOURCE
+from supervise import open_node
+
+
+async def main() -> None:
+    """Run the parent until it ends."""
+    async with open_node(SOURCE) as node:
+        await node.exec("app.demo:messages")

@@ -1,0 +1,10 @@
+"""A monitored worker ends, and its parent gets an EXIT event with the result."""
+
+from specs.examples import SOURCE
+from supervise import open_node
+
+
+async def main() -> None:
+    """Run the parent until it ends."""
+    async with open_node(SOURCE) as node:
+        await node.exec("app.demo:monitored")

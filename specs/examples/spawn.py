@@ -1,0 +1,10 @@
+"""Processes start processes, and everyone has a pid."""
+
+from specs.examples import SOURCE
+from supervise import open_node
+
+
+async def main() -> None:
+    """Run the parent until it ends."""
+    async with open_node(SOURCE) as node:
+        await node.exec("app.demo:spawn")

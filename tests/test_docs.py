@@ -1,0 +1,82 @@
+"""Every code block of the README does what the README says."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from supervise._cli import main
+from tests.command_line import working_in
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ENTRY = re.compile(r'"(\w+:\w+)"')
+BLOCKS = [(match[1], match[2]) for match in BLOCK.finditer((ROOT / "README.md").read_text())]
+FILES = [text for kind, text in BLOCKS if kind in {"lua", "python"}]
+
+COMMANDS = [
+    (command.strip(), shown)
+    for kind, text in BLOCKS
+    if kind == "console"
+    for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+]
+
+
+@pytest.fixture
+def _every_file(tmp_path, monkeypatch):
+    """A folder with every file the README shows; each has its name in the first line."""
+    with working_in(tmp_path, monkeypatch):
+        for text in FILES:
+            path = tmp_path / re.match(r"(?:--|#) (\S+)\n", text)[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        yield
+
+
+def run(*command):
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def rehearse(words):
+    """Run a command that sets up or tests the project, as far as it leaves everything alone."""
+    match words:
+        case ["make", target]:
+            run("make", "--dry-run", target)
+        case ["python3", "-m", "venv", ".venv"]:
+            run(sys.executable, "-m", "venv", "--help")
+        case [".venv/bin/python", "-m", "pip", "install", *what]:
+            alone = ["--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+            run(sys.executable, "-m", "pip", "install", "--dry-run", *alone, *what)
+        case [".venv/bin/python", "-m", "pytest", *how]:
+            run(sys.executable, "-m", "pytest", *how, "--version")
+        case _:
+            pytest.fail(f"nobody knows how to try this: {shlex.join(words)}")
+
+
+@pytest.mark.usefixtures("_every_file")
+@pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[command for command, _ in COMMANDS])
+def test_a_command_shows_what_the_readme_says(capfd, command, shown):
+    words = shlex.split(command)
+    if not words[0].endswith("supervise"):
+        rehearse(words)
+        return
+
+    code = main(words[1:])
+
+    out, err = capfd.readouterr()
+    if shown:
+        assert out + err == shown
+    assert code == (1 if "failed" in shown else 0)
+
+
+def test_every_block_is_run():
+    assert {kind for kind, _ in BLOCKS} == {"lua", "python", "console"}
+    names = [re.match(r"(?:# |-- lua/)(\S+)\.(?:py|lua)\n", text)[1] for text in FILES]
+    targets = {word for command, _ in COMMANDS for word in shlex.split(command)}
+    # An entry that no command runs is run by a Python block.
+    targets |= {word for kind, text in BLOCKS if kind == "python" for word in ENTRY.findall(text)}
+    assert {name.replace("/", ":") for name in names} <= targets
