@@ -12,7 +12,7 @@ local timers = require("kernel.timers")
 local create, resume = coroutine.create, coroutine.resume
 local handlers = requests.handlers
 local complete
-local LAST = queue.LAST
+local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
 local M = {}
 
@@ -41,7 +41,8 @@ local function run(task, co, turn)
     made = made + 1
     -- A request can end the process that makes it, for instance over a link.
     if not more or not task.co then
-      if creator then
+      -- The first wait lets the creator go on; waiting for a coroutine of one's own is none.
+      if creator and request ~= COROUTINE then
         task.creator = nil
         queue.push_front(creator)
       end
