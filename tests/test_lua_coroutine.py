@@ -60,10 +60,18 @@ def test_a_coroutine_that_never_waits_takes_turns_with_other_processes():
         world.add_main("busy", "coroutine.spawn(function() while not stop do process.pid() "
                        "process.registry.lookup('x') end end)")  # fmt: skip
         world.add_main("other", 'print("other runs")')
-        world.add_main("start", f"""
-          process.spawn("app:busy", "{HOST}") process.spawn("app:other", "{HOST}")""")
+        world.add_main(
+            "start",
+            f"""
+          process.spawn("app:busy", "{HOST}") process.spawn("app:other", "{HOST}")""",
+        )
         world.kernel.request(None, 99, "spawn", b"\x90", "app:start", HOST, False, False, False)
-        texts = [e.text for _ in range(4) for e in world.kernel.step(0.0, 1000).effects if hasattr(e, "text")]
+        texts = [
+            e.text
+            for _ in range(4)
+            for e in world.kernel.step(0.0, 1000).effects
+            if hasattr(e, "text")
+        ]
         assert texts == ["other runs"]
         for process in world.kernel.processes():
             world.kernel.request(world.kernel.open_port(), 100, "terminate", None, process.pid)

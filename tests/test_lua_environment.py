@@ -19,7 +19,9 @@ math utf8 os""".split()
 
 
 def missing(paths):
-    checks = "".join(f'if {path} == nil then missing[#missing + 1] = "{path}" end ' for path in paths)
+    checks = "".join(
+        f'if {path} == nil then missing[#missing + 1] = "{path}" end ' for path in paths
+    )
     return run(f"local missing = {{}} {checks} return table.concat(missing, ' ')")
 
 
@@ -212,7 +214,9 @@ def test_a_module_that_raises_is_tried_again_by_the_next_require():
 
 def test_who_waits_for_a_module_that_fails_loads_it_anew():
     with World() as world:
-        add_module(world, "m", 'time.sleep(1) tries = (tries or 0) + 1 return tries > 1 or error("x")')
+        add_module(
+            world, "m", 'time.sleep(1) tries = (tries or 0) + 1 return tries > 1 or error("x")'
+        )
         main = """
           local got = channel.new(1)
           coroutine.spawn(function() pcall(require, "m") end)
@@ -319,11 +323,18 @@ def test_misuse_of_a_library_raises_at_the_line_of_the_caller(call, problem):
 
 
 def test_an_error_raised_in_a_gsub_callback_stays_as_it_is():
-    assert run('string.gsub("x", "x", function() error("boom") end)').message == "app/main.lua:1: boom"
+    assert (
+        run('string.gsub("x", "x", function() error("boom") end)').message == "app/main.lua:1: boom"
+    )
 
 
 def test_numbers_are_text_for_the_string_functions_as_in_lua():
-    assert run("return { string.rep(5, 2), string.len(12.5), string.find(123, 2) }") == ["55", 4, 2, 2]
+    assert run("return { string.rep(5, 2), string.len(12.5), string.find(123, 2) }") == [
+        "55",
+        4,
+        2,
+        2,
+    ]
 
 
 def test_the_entry_is_what_its_chunk_gets():
