@@ -1,4 +1,4 @@
-"""Channels as a Lua process sees them: what each call gives, who is served first, and what closing does."""
+"""Channels: what each call gives, who is served first, and what closing does."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ BEHAVIOUR = {
         """local ch, other = channel.new(), channel.new()
         go(function() log[ch:receive()] = "receive" end)
         go(function()
-          local r = channel.select{ other:case_receive(), ch:case_receive() } log[r.value] = "select"
+          local r = channel.select{ other:case_receive(), ch:case_receive() }
+          log[r.value] = "select"
         end)
         go(function() log[ch:receive()] = "last" end)
         for v = 1, 3 do ch:send(v) end
@@ -144,7 +145,9 @@ BEHAVIOUR = {
     ),
     "a select that waits to send hands over its value": (
         """local ch = channel.new()
-        go(function() local r = channel.select{ ch:case_send("v") } log[1] = { r.channel == ch, r.ok } end)
+        go(function()
+          local r = channel.select{ ch:case_send("v") } log[1] = { r.channel == ch, r.ok }
+        end)
         local v, ok = ch:receive()
         time.sleep(1) return { v, ok, log[1] }""",
         ["v", True, [True, True]],

@@ -22,7 +22,8 @@ SPAWNING = {
     ),
     "it gets the arguments, nil among them": (
         """local got
-        coroutine.spawn(function(...) got = { select("#", ...), (select(3, ...)) } end, nil, 2, 3, nil)
+        coroutine.spawn(function(...) got = { select("#", ...), (select(3, ...)) } end,
+          nil, 2, 3, nil)
         return got""",
         [4, 3],
     ),
@@ -43,7 +44,9 @@ SPAWNING = {
         ["outer", "inner", "outer again", "spawner"],
     ),
     "a chain of spawns can be long": (
-        """local function chain(n) if n > 0 then coroutine.spawn(function() chain(n - 1) end) end end
+        """local function chain(n)
+          if n > 0 then coroutine.spawn(function() chain(n - 1) end) end
+        end
         chain(20000) return "done" """,
         "done",
     ),
@@ -107,7 +110,9 @@ AROUND = {
     "xpcall": "select(2, xpcall(function() return WAIT end, print))",
     "wrap": "coroutine.wrap(function() return WAIT end)()",
     "create": "select(2, coroutine.resume(coroutine.create(function() return WAIT end)))",
-    "nested": "coroutine.wrap(function() return select(2, pcall(coroutine.wrap(function() return (WAIT) end))) end)()",
+    "nested": """coroutine.wrap(function()
+      return select(2, pcall(coroutine.wrap(function() return (WAIT) end)))
+    end)()""",
     "metamethod": "setmetatable({}, { __index = function() return WAIT end }).key",
     "iterator": "(function() for v in function() return WAIT end do return v end end)()",
 }
@@ -141,11 +146,13 @@ PASSING = {
         log[4] = { coroutine.resume(co) }
         log[5] = coroutine.status(co)
         return log""",
-        [[True, 11], [True, 21], [True, 31, "end"], [False, "cannot resume dead coroutine"], "dead"],
+        [[True, 11], [True, 21], [True, 31, "end"],
+         [False, "cannot resume dead coroutine"], "dead"],
     ),
     "a generator that waits feeds a loop": (
         """local log = {}
-        for v in coroutine.wrap(function() for i = 1, 3 do time.sleep("1s") coroutine.yield(i) end end) do
+        local function generate() for i = 1, 3 do time.sleep("1s") coroutine.yield(i) end end
+        for v in coroutine.wrap(generate) do
           log[#log + 1] = v
         end
         return log""",
@@ -216,8 +223,8 @@ REFUSED = "cannot resume a coroutine that the scheduler runs"
         (FOREIGN + "return { coroutine.resume(inner) }", [False, REFUSED]),
         ("return { coroutine.resume((coroutine.running())) }", [False, REFUSED]),
         (
-            "local main = coroutine.running()"
-            " return coroutine.wrap(function() return { coroutine.resume(main) } end)()",
+            """local main = coroutine.running()
+            return coroutine.wrap(function() return { coroutine.resume(main) } end)()""",
             [False, REFUSED],
         ),
         (
@@ -255,3 +262,14 @@ def test_coroutines_that_the_scheduler_runs_are_its_own(body, result):
 )
 def test_misuse_raises_at_the_line_of_the_caller(call, problem):
     assert run(f"\nlocal _ = {call}").message == f"app/main.lua:2: {problem}"
+
+
+def test_a_spawn_that_does_not_wait_keeps_the_turn_of_its_process():
+    with World() as world:
+        world.run(
+            f"""process.spawn("app:other", "{HOST}")
+            coroutine.spawn(function() print("coroutine") end)
+            print("main")""",
+            other='print("other")',
+        )
+        assert world.prints == ["coroutine", "main", "other"]

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import pytest
-from tests.lua_world import HOST, World, run
 
 from lua_api import Fault
+from tests.lua_world import HOST, World, run
 
-PRESENT = """process channel time errors coroutine string table math utf8 os print require assert error
+PRESENT = """process channel time errors coroutine string table math utf8 os print require assert
+error
 getmetatable setmetatable ipairs pairs next pcall xpcall rawequal rawget rawlen rawset select
 tonumber tostring type load _VERSION _G coroutine.spawn os.time os.date os.clock os.difftime"""
 
 ABSENT = """io package debug dofile loadfile collectgarbage python string.dump
 os.execute os.exit os.remove os.rename os.tmpname os.getenv"""
 
-LIBRARIES = """process process.event process.registry channel time errors coroutine string table
-math utf8 os""".split()
+LIBRARIES = [
+    "process",
+    "process.event",
+    "process.registry",
+    "channel",
+    "time",
+    "errors",
+    "coroutine",
+    "string",
+    "table",
+    "math",
+    "utf8",
+    "os",
+]
 
 
 def missing(paths):
@@ -37,10 +50,12 @@ def test_nothing_of_python_can_be_reached_from_a_library():
     body = f"""
       local odd = {{}}
       for _, library in ipairs({{ {", ".join(LIBRARIES)} }}) do
-        assert(next((function() local t = {{}} for k in pairs(library) do t[k] = 1 end return t end)()))
+        local size = 0
         for name, value in pairs(library) do
+          size = size + 1
           if type(value) == "userdata" then odd[#odd + 1] = name end
         end
+        assert(size > 0)
       end
       return #odd"""
     assert run(body) == 0
@@ -180,7 +195,7 @@ def test_coroutines_that_require_a_module_at_once_share_one_load(known):
 @pytest.mark.parametrize(("text", "value"), [("", True), ("return false", False), ("return 7", 7)])
 def test_what_a_module_returns_is_what_require_gives(text, value):
     with World() as world:
-        add_module(world, "m", text + ' print("loads")' if not text else text)
+        add_module(world, "m", text)
         assert world.run('return { require("m"), require("m") }') == [value, value]
 
 
@@ -253,7 +268,13 @@ def test_a_loop_of_requires_raises(modules):
     [
         ('load("return 1 + 1")()', 2),
         ('load("return x", "n", "t", { x = 3 })()', 3),
-        ('load((function() local n = 0 return function() n = n + 1 return ({"return ", "4"})[n] end end)())()', 4),
+        (
+            """(function()
+              local parts = { "return ", "4" }
+              return load(function() return table.remove(parts, 1) end)()
+            end)()""",
+            4,
+        ),
         ('(function() mine = 5 return load("return mine")() end)()', 5),
         ('select(2, load("return 1 + +", "=name"))', "name:1: unexpected symbol near '+'"),
         (r'select(2, load("\27Lua", "=b", "b"))', "attempt to load a binary chunk (mode is 't')"),
@@ -291,7 +312,8 @@ def test_the_time_of_os_is_the_time_of_the_node():
       local before, clock = os.time(), os.clock()
       time.sleep("90s")
       return { before, os.time() - before, os.clock() - clock, os.difftime(os.time(), before),
-               os.date("!%Y-%m-%d %H:%M:%S"), os.date("!%H", 3600), os.time() == time.now():unix() }"""
+               os.date("!%Y-%m-%d %H:%M:%S"), os.date("!%H", 3600),
+               os.time() == time.now():unix() }"""
     assert run(body) == [1_700_000_000, 90, 90, 90, "2023-11-14 22:14:50", "01", True]
 
 
