@@ -37,6 +37,15 @@ function M.callable(n, name, value)
   end
 end
 
+--- What `pcall` of one of Lua's own functions gave; an error of it names the line of the caller.
+-- Called as `return at_caller(pcall(call, ...))`.
+function M.at_caller(ok, ...)
+  if ok then
+    return ...
+  end
+  error((...), 2)
+end
+
 --- A table that no process can change: reads go to `fields`, writes raise.
 function M.read_only(name, fields)
   return setmetatable({}, {

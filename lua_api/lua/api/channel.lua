@@ -36,9 +36,9 @@ local function received(value, marker, from)
   return new_message(marker, from, value), true
 end
 
-local function check(name, ch)
+local function check(name, ch, depth)
   if not state_of[ch] then
-    bad(1, name, "channel", ch, 1)
+    bad(1, name, "channel", ch, depth or 1)
   end
 end
 
@@ -53,7 +53,7 @@ function methods.receive(ch)
 end
 
 local function check_sendable(name, ch)
-  check(name, ch)
+  check(name, ch, 2)
   if state_of[ch].kind.mailbox then
     error(name .. ": only the kernel sends on this channel", 3)
   end
@@ -120,7 +120,12 @@ function M.select(cases)
     if not ch or not state_of[ch] then
       error("select: entry " .. i .. " is not a case (use ch:case_receive() or ch:case_send(value)), got " .. argument.type_name(case), 2)
     end
+    if case[2] then
+      check_sendable("select", ch)
+    end
     flat[i * 3 - 2], flat[i * 3 - 1], flat[i * 3] = ch, case[2], case[3]
+    -- The list may be changed while we wait: what we need of it afterwards stands behind the triples.
+    flat[n * 3 + i] = case
   end
   local has_default = not not cases.default
   if n == 0 and not has_default then
@@ -131,7 +136,7 @@ function M.select(cases)
     return { default = true, ok = true }
   end
   local ok
-  local case = cases[index]
+  local case = flat[n * 3 + index]
   if case[2] then
     value, ok = nil, marker
   else

@@ -20,6 +20,9 @@ local function is_task(co)
   return co == proc.co or (proc.tasks ~= nil and proc.tasks[co] ~= nil)
 end
 
+-- Coroutines in which something waits for the scheduler: to the process they are active.
+local waiting = setmetatable({}, { __mode = "k" })
+
 local function check(name, co)
   if type(co) ~= "thread" then
     argument.bad(1, name, "coroutine", co, 1)
@@ -35,10 +38,22 @@ local function outcome(co, ok, first, ...)
   elseif first == YIELDED then
     return true, ...
   end
+  waiting[co] = true
   return pass(co, yield(first, ...))
 end
 
 function pass(co, ...)
+  waiting[co] = nil
+  return outcome(co, resume(co, ...))
+end
+
+--- Resumes a coroutine for the process.
+local function continue(co, ...)
+  if is_task(co) then
+    return false, "cannot resume a coroutine that the scheduler runs"
+  elseif waiting[co] then
+    return false, "cannot resume non-suspended coroutine"
+  end
   return outcome(co, resume(co, ...))
 end
 
@@ -46,10 +61,7 @@ M.create = create
 
 function M.resume(co, ...)
   check("resume", co)
-  if is_task(co) then
-    return false, "cannot resume a coroutine that the scheduler runs"
-  end
-  return outcome(co, resume(co, ...))
+  return continue(co, ...)
 end
 
 function M.yield(...)
@@ -64,7 +76,7 @@ local function values_or_raise(co, ok, ...)
   if ok then
     return ...
   end
-  if close then
+  if close and status(co) == "dead" then
     close(co)
   end
   local raised = ...
@@ -75,11 +87,14 @@ function M.wrap(fn)
   argument.callable(1, "wrap", fn)
   local co = create(fn)
   return function(...)
-    return values_or_raise(co, outcome(co, resume(co, ...)))
+    return values_or_raise(co, continue(co, ...))
   end
 end
 
-M.status = status
+function M.status(co)
+  check("status", co)
+  return waiting[co] and "normal" or status(co)
+end
 
 function M.running()
   local co = running()
@@ -98,6 +113,8 @@ if close then
     check("close", co)
     if is_task(co) then
       error("cannot close a coroutine that the scheduler runs", 2)
+    elseif waiting[co] then
+      error("cannot close a normal coroutine", 2)
     end
     return close(co)
   end

@@ -14,7 +14,7 @@ local field_types = { message = "string", kind = "string", retryable = "boolean"
 --- errors.new(message) or errors.new{message =, kind =, retryable =, details =}
 function M.new(message)
   if type(message) == "string" then
-    return fault.new("", message, { stack = debug.traceback("", 2):sub(2) })
+    return fault.new("", message, { stack = fault.stack(2) })
   elseif type(message) ~= "table" then
     argument.bad(1, "new", "string or table", message)
   end
@@ -29,7 +29,7 @@ function M.new(message)
   return fault.new(message.kind or "", message.message or "", {
     retryable = message.retryable,
     details = message.details,
-    stack = debug.traceback("", 2):sub(2),
+    stack = fault.stack(2),
   })
 end
 

@@ -53,7 +53,7 @@ end
 local function whole(n, value)
   if type(value) ~= "number" then
     error("bad argument #" .. n .. " to 'random' (number expected, got " .. type(value) .. ")", 3)
-  elseif value ~= floor(value) then
+  elseif value ~= floor(value) or value - value ~= 0 then
     error("bad argument #" .. n .. " to 'random' (number has no integer representation)", 3)
   end
   return value
@@ -76,7 +76,12 @@ function M.random(m, n)
   if m > n then
     error("bad argument #" .. (m == 1 and 1 or 2) .. " to 'random' (interval is empty)", 2)
   end
-  return m + floor(unit * (n - m + 1))
+  -- As a float: a difference of integers could wrap around.
+  local size = n + 0.0 - m + 1
+  if size > 2 ^ 53 then
+    error("bad argument #2 to 'random' (interval too large)", 2)
+  end
+  return m + floor(unit * size)
 end
 
 --- math.randomseed(number): of this process alone.

@@ -10,16 +10,18 @@ local cpu = require("kernel.cpu")
 local errors = require("api.errors")
 local int = require("kernel.int")
 local op = require("kernel.op")
+local outbox = require("kernel.outbox")
 local process = require("api.process")
 local random = require("api.random")
 local spawn = require("kernel.spawn")
 local text = require("api.text")
 local time = require("api.time")
 
-local read_only = argument.read_only
+local at_caller, read_only = argument.at_caller, argument.read_only
 local concat, select, tostring, type = table.concat, select, tostring, type
 local getmetatable, error, next = debug.getmetatable, error, next
-local load, os_date, os_time = load, os.date, os.time
+local isyieldable = coroutine.isyieldable
+local load, os_date, os_time, pcall = load, os.date, os.time, pcall
 local raw_set, set_metatable = rawset, setmetatable
 local setfenv = setfenv
 local yield = coroutine.yield
@@ -68,19 +70,28 @@ function G.setmetatable(t, metatable)
   return set_metatable(t, metatable)
 end
 
+--- A line is a request like any other, so that who prints without end takes turns; but where Lua cannot
+-- suspend, as in the comparator of a sort, printing works too.
 function G.print(...)
   local n = select("#", ...)
   local parts = { ... }
   for i = 1, n do
     parts[i] = tostring(parts[i])
   end
-  yield(op.PRINT, concat(parts, "\t", 1, n))
+  local line = concat(parts, "\t", 1, n)
+  if isyieldable() then
+    yield(op.PRINT, line)
+  else
+    outbox.row(3, outbox.PRINT, cpu.task.proc.pid, line)
+  end
 end
 
 --- Text only, never bytecode; the globals are those of the process unless given.
 function G.load(chunk, name, _, ...)
   if type(chunk) ~= "string" and type(chunk) ~= "function" then
     argument.bad(1, "load", "string", chunk)
+  elseif name ~= nil and type(name) ~= "string" then
+    argument.bad(2, "load", "string", name)
   end
   local env = cpu.task.proc.env
   if select("#", ...) > 0 then
@@ -124,12 +135,12 @@ library("math", math_fields)
 library("os", {
   time = function(t)
     if t ~= nil then
-      return os_time(t)
+      return at_caller(pcall(os_time, t))
     end
     return int.div(clock.wall(), 1000000000)
   end,
   date = function(format, t)
-    return os_date(format or "%c", t or int.div(clock.wall(), 1000000000))
+    return at_caller(pcall(os_date, format or "%c", t or int.div(clock.wall(), 1000000000)))
   end,
   clock = function()
     return clock.now / 1e9
@@ -157,14 +168,20 @@ function G.require(name)
   if module then
     return module
   end
-  local loaded, found = yield(op.REQUIRE, name)
-  if loaded == nil then
+  local state, found
+  repeat
+    state, found = yield(op.REQUIRE, name)
+  until state ~= "again"
+  if state == "failed" then
     error(found, 2)
-  elseif loaded then
+  elseif state == "loaded" then
     return found
   end
-  local value = found(cpu.task.proc.env, name)
-  if value == nil then
+  local ok, value = pcall(found, cpu.task.proc.env, name)
+  if not ok then
+    yield(op.REQUIRED, name)
+    error(value, 0)
+  elseif value == nil then
     value = true
   end
   yield(op.REQUIRED, name, value)

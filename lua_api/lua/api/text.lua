@@ -4,7 +4,8 @@
 local argument = require("api.argument")
 local fault = require("kernel.fault")
 
-local type, tostring = type, tostring
+local at_caller = argument.at_caller
+local pcall, type, tostring = pcall, type, tostring
 local is_fault, fault_text = fault.is, fault.text
 local native = string
 
@@ -20,13 +21,26 @@ local function as_text(n, name, value)
   argument.bad(n, name, "string", value, 1)
 end
 
+-- What can fail for other reasons than its text is called by pcall, so that its errors name the line of
+-- the caller too.
+
 local function of_one(name)
+  local call = native[name]
+  M[name] = function(s)
+    if type(s) ~= "string" then
+      s = as_text(1, name, s)
+    end
+    return call(s)
+  end
+end
+
+local function of_one_and_more(name)
   local call = native[name]
   M[name] = function(s, ...)
     if type(s) ~= "string" then
       s = as_text(1, name, s)
     end
-    return call(s, ...)
+    return at_caller(pcall(call, s, ...))
   end
 end
 
@@ -39,15 +53,38 @@ local function of_two(name)
     if type(pattern) ~= "string" then
       pattern = as_text(2, name, pattern)
     end
-    return call(s, pattern, ...)
+    return at_caller(pcall(call, s, pattern, ...))
   end
 end
 
-for _, name in ipairs({ "byte", "len", "lower", "rep", "reverse", "sub", "upper", "format" }) do
+for _, name in ipairs({ "len", "lower", "reverse", "upper" }) do
   of_one(name)
 end
-for _, name in ipairs({ "find", "gmatch", "gsub", "match" }) do
+for _, name in ipairs({ "byte", "format", "rep", "sub" }) do
+  of_one_and_more(name)
+end
+for _, name in ipairs({ "find", "gmatch", "match" }) do
   of_two(name)
+end
+
+local gsub = native.gsub
+of_two("gsub")
+local gsub_of_text = M.gsub
+
+--- Errors that a function of the process raises within stay as they are.
+function M.gsub(s, pattern, replacement, ...)
+  if is_fault(replacement) then
+    replacement = fault_text(replacement)
+  end
+  if type(replacement) ~= "function" and type(replacement) ~= "table" then
+    return gsub_of_text(s, pattern, replacement, ...)
+  elseif type(s) ~= "string" then
+    s = as_text(1, "gsub", s)
+  end
+  if type(pattern) ~= "string" then
+    pattern = as_text(2, "gsub", pattern)
+  end
+  return gsub(s, pattern, replacement, ...)
 end
 
 M.char = native.char

@@ -13,7 +13,7 @@ local values = require("api.time.values")
 local zones = require("kernel.zones")
 
 local kinds, new_fault = fault.kinds, fault.new
-local nanoseconds_of = duration.nanoseconds_of
+local duration_of = duration.argument
 local yield = coroutine.yield
 
 local SECOND = 1000000000
@@ -38,7 +38,7 @@ function M.now()
 end
 
 function M.sleep(d)
-  local delay, failure = nanoseconds_of(d)
+  local delay, failure = duration_of(d, 1, "sleep")
   if not delay then
     return nil, failure
   elseif delay <= 0 then
@@ -47,20 +47,17 @@ function M.sleep(d)
   return yield(op.SLEEP, delay)
 end
 
---- A delay that must lie in the future, or nil and an error.
-local function positive(name, d)
-  local delay, failure = nanoseconds_of(d)
-  if not delay then
-    return nil, failure
-  elseif delay <= 0 then
-    return nil, new_fault(kinds.INVALID, name .. ": the duration must be positive, got " .. tostring(d))
+--- Passes on a delay that lies in the future; otherwise nil and an error.
+local function positive(name, delay, failure)
+  if delay and delay <= 0 then
+    return nil, new_fault(kinds.INVALID, name .. ": the duration must be positive, got " .. tostring(duration.new(delay)))
   end
-  return delay
+  return delay, failure
 end
 
 --- A channel that gets one Time and is then closed.
 function M.after(d)
-  local delay, failure = positive("after", d)
+  local delay, failure = positive("after", duration_of(d, 1, "after"))
   if not delay then
     return nil, failure
   end
@@ -104,7 +101,7 @@ local Ticker = class("ticker")
 --- Sets the timer anew, d from now. Returns true if it was pending.
 function timer_methods.reset(object, d)
   check_timer("reset", object)
-  local delay, failure = positive("reset", d)
+  local delay, failure = positive("reset", duration_of(d, 2, "reset"))
   if not delay then
     return nil, failure
   end
@@ -113,7 +110,7 @@ end
 
 local function maker(name, metatable, number)
   return function(d)
-    local delay, failure = positive(name, d)
+    local delay, failure = positive(name, duration_of(d, 1, name))
     if not delay then
       return nil, failure
     end

@@ -260,7 +260,11 @@ function M.close(ch, refusal)
   while ch.senders do
     local waiter = take_waiter(ch, "senders")
     waiter.task.sending = nil
-    wake(waiter, nil, waiter.select and false or refusal())
+    if waiter.select then
+      wake(waiter, nil, false)
+    else
+      wake(waiter, nil, refusal())
+    end
   end
 end
 

@@ -40,16 +40,38 @@ function M.is(value)
   return type(value) == "table" and getmetatable(value) == Fault
 end
 
+local function checked(value, wanted)
+  if type(value) == wanted then
+    return value
+  end
+  return nil
+end
+
+-- A process can overwrite what an error object holds. So every field is read raw, its type is checked,
+-- and no code of the process runs while the kernel reads it.
+
+local function message_of(fault)
+  return checked(rawget(fault, "_message"), "string") or "invalid error object"
+end
+
+--- The texts of the context, as a new list, or nil.
+local function contexts_of(fault)
+  local context = checked(rawget(fault, "_context"), "table")
+  local contexts, i = nil, 1
+  while context and type(rawget(context, i)) == "string" do
+    contexts = contexts or {}
+    contexts[i] = rawget(context, i)
+    i = i + 1
+  end
+  return contexts
+end
+
 --- The full text: the contexts added by `errors.wrap`, outermost first, then the message.
 local function text(fault)
-  local message = rawget(fault, "_message")
-  if type(message) ~= "string" then
-    message = "invalid error object"
-  end
-  local context = rawget(fault, "_context")
-  if type(context) == "table" then
-    for i = 1, #context do
-      message = tostring(rawget(context, i)) .. ": " .. message
+  local message = message_of(fault)
+  if rawget(fault, "_context") then
+    for _, context in ipairs(contexts_of(fault) or {}) do
+      message = context .. ": " .. message
     end
   end
   return message
@@ -110,28 +132,27 @@ function Fault.__eq(left, right)
   return text(left) == text(right) and left._kind == right._kind
 end
 
-local function is_text(value)
-  return type(value) == "string"
+--- What there is to say of a fault; the details are as the process has them.
+local function data_of(fault)
+  return {
+    message = message_of(fault),
+    kind = checked(rawget(fault, "_kind"), "string") or "",
+    retryable = checked(rawget(fault, "_retryable"), "boolean"),
+    details = rawget(fault, "_details"),
+    stack = checked(rawget(fault, "_stack"), "string"),
+    context = contexts_of(fault),
+  }
 end
 
---- A copy of `fault` whose every field has the type it should have, whatever was done to it.
+--- A copy of `fault`; details that cannot be copied are left out.
 function M.sanitized(fault)
-  local kind, context = rawget(fault, "_kind"), rawget(fault, "_context")
-  local retryable, stack = rawget(fault, "_retryable"), rawget(fault, "_stack")
-  local ok, details = copy(rawget(fault, "_details"), "details")
-  local contexts
-  if type(context) == "table" then
-    contexts = {}
-    for i = 1, #context do
-      contexts[i] = tostring(rawget(context, i))
-    end
+  local data = data_of(fault)
+  local ok, details = copy(data.details, "details")
+  data.details = nil
+  if ok then
+    data.details = details
   end
-  return M.new(is_text(kind) and kind or "", is_text(rawget(fault, "_message")) and fault._message or text(fault), {
-    retryable = type(retryable) == "boolean" and retryable or nil,
-    details = ok and details or nil,
-    stack = is_text(stack) and stack or nil,
-    context = contexts,
-  })
+  return M.new(data.kind, data.message, data)
 end
 
 --- How an arbitrary value reads in a message: raw, so that no code of its owner runs, and of bounded length.
@@ -154,10 +175,10 @@ local function readable(value, depth)
   return "{" .. table.concat(parts, ", ") .. "}"
 end
 
---- The stack of `co` as far as it is code of users.
-local function stack_of(co)
+--- A traceback as far as it is code of users.
+local function without_ours(stack)
   local lines = {}
-  for line in string.gmatch(traceback(co), "[^\n]+") do
+  for line in string.gmatch(stack, "[^\n]+") do
     if not string.find(line, "lua_api/lua/", 1, true) then
       lines[#lines + 1] = line
     end
@@ -165,12 +186,17 @@ local function stack_of(co)
   return table.concat(lines, "\n")
 end
 
+--- The stack of the function `level` levels up (1 is the caller).
+function M.stack(level)
+  return without_ours(traceback("", level + 1))
+end
+
 --- The error object for a value that was raised in coroutine `co`, with the stack of `co`.
 function M.of_error(raised, co)
-  local stack = stack_of(co)
+  local stack = without_ours(traceback(co))
   if M.is(raised) then
     local failure = M.sanitized(raised)
-    failure._stack = failure._stack or stack
+    rawset(failure, "_stack", failure._stack or stack)
     return failure
   end
   local text_type = type(raised)
@@ -178,16 +204,7 @@ function M.of_error(raised, co)
   return M.new("", message, { stack = stack })
 end
 
-classes.register(Fault, 1, function(fault)
-  return {
-    message = rawget(fault, "_message"),
-    kind = rawget(fault, "_kind"),
-    retryable = rawget(fault, "_retryable"),
-    details = rawget(fault, "_details"),
-    stack = rawget(fault, "_stack"),
-    context = rawget(fault, "_context"),
-  }
-end, function(data)
+classes.register(Fault, 1, data_of, function(data)
   return M.new(data.kind or "", data.message, data)
 end)
 

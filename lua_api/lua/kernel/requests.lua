@@ -7,12 +7,12 @@ local clock = require("kernel.clock")
 local copy_module = require("kernel.copy")
 local fault = require("kernel.fault")
 local mailbox = require("kernel.mailbox")
+local modules = require("kernel.modules")
 local op = require("kernel.op")
 local outbox = require("kernel.outbox")
 local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local signals = require("kernel.signals")
-local sources = require("kernel.sources")
 local spawn = require("kernel.spawn")
 local timers = require("kernel.timers")
 local wire = require("kernel.wire")
@@ -213,39 +213,8 @@ handlers[op.FINISHED] = function(task, result, failure)
   end
 end
 
-local LOADING = {}
-
---- Answers true and the module, or false and the body to run, or nil and an error text.
-handlers[op.REQUIRE] = function(task, name)
-  local proc = task.proc
-  local loaded = proc.loaded or {}
-  proc.loaded = loaded
-  local held = loaded[name]
-  if held == LOADING then
-    return true, nil, "loop or previous error loading module '" .. name .. "'"
-  elseif held ~= nil then
-    return true, true, held
-  end
-  local source = sources.get("module", name)
-  if source then
-    loaded[name] = LOADING
-    return true, false, source.body
-  end
-  sources.need("module", name, function(found, failure)
-    if found then
-      loaded[name] = LOADING
-      task.r1, task.r2 = false, found.body
-    else
-      task.r1, task.r2 = nil, "module '" .. name .. "' not found: " .. tostring(failure)
-    end
-    push(task)
-  end)
-end
-
-handlers[op.REQUIRED] = function(task, name, module)
-  task.proc.loaded[name] = module
-  return true
-end
+handlers[op.REQUIRE] = modules.require
+handlers[op.REQUIRED] = modules.required
 
 handlers[op.STARTED] = function(task, value)
   local ok, copied = copy(value, "value")
@@ -335,8 +304,13 @@ handlers[op.SLEEP] = function(task, delay)
   timers.set({ proc = task.proc, task = task, fire = wake }, delay)
 end
 
+-- A process that closed the channel of a timer wants nothing more of it.
+
 local function fire_once(timer)
   local ch = timer.ch
+  if ch.closed then
+    return
+  end
   if not channel.hand_over(ch, clock.wall(), channel.TIME) then
     channel.put(ch, clock.wall())
   end
@@ -347,6 +321,9 @@ end
 
 local function fire_again(timer)
   local ch = timer.ch
+  if ch.closed then
+    return
+  end
   if not channel.hand_over(ch, clock.wall(), channel.TIME) and channel.length(ch) == 0 then
     channel.put(ch, clock.wall())
   end

@@ -12,7 +12,7 @@ local timers = require("kernel.timers")
 local create, resume = coroutine.create, coroutine.resume
 local handlers = requests.handlers
 local complete
-local LAST = queue.LAST
+local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
 local M = {}
 
@@ -25,6 +25,7 @@ function M.on_ready_port(callback)
 end
 
 local function run(task, co, turn)
+  local creator = task.creator
   cpu.task = task
   local ok, request, a, b, c, d = resume(co, task.r1, task.r2, task.r3, task.r4)
   if task.r4 then
@@ -40,6 +41,11 @@ local function run(task, co, turn)
     made = made + 1
     -- A request can end the process that makes it, for instance over a link.
     if not more or not task.co then
+      -- The first wait lets the creator go on; waiting for a coroutine of one's own is none.
+      if creator and request ~= COROUTINE then
+        task.creator = nil
+        queue.push_front(creator)
+      end
       return made
     end
     if made == turn then
@@ -51,16 +57,15 @@ local function run(task, co, turn)
   end
 end
 
---- A new coroutine of a process runs up to its first wait before its creator goes on.
+--- A new coroutine of a process runs next, and its creator goes on when it waits for the first time.
 handlers[op.COROUTINE] = function(creator, body, fn)
   local proc = creator.proc
-  local task = { co = create(body), proc = proc, task = false, next = false, r1 = fn }
+  local task = { co = create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator }
   task.task = task
   proc.tasks = proc.tasks or {}
   proc.tasks[task.co] = task
-  run(task, task.co, math.huge)
-  cpu.task = creator
-  return true, true
+  creator.r1, creator.r2, creator.r3 = true, nil, nil
+  queue.push_front(task)
 end
 
 --- Lets time be `now` (nanoseconds) and runs what can run, for about `budget` requests.

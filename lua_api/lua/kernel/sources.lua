@@ -51,7 +51,8 @@ local function answer(kind, name, source, failure)
   local list = waiting[kind][name] or {}
   waiting[kind][name] = nil
   for i = 1, #list do
-    list[i](source, failure)
+    -- Each process gets an error object of its own.
+    list[i](source, failure and fault.sanitized(failure))
   end
 end
 

@@ -72,7 +72,10 @@ end
 --- Sets `timer` (a table with `proc` and `fire`) to go off `delay` nanoseconds from now.
 function M.set(timer, delay)
   serial = serial + 1
-  timer.at, timer.serial = clock.now + delay, serial
+  local now = clock.now
+  local at = now + delay
+  -- A sum that wraps around lies beyond what can be counted, and so never comes.
+  timer.at, timer.serial = at >= now and at or math.huge, serial
   local count = M.count + 1
   M.count = count
   own(timer)

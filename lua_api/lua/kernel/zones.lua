@@ -27,14 +27,15 @@ end
 function M.provide(name, transitions)
   local list = waiting[name] or {}
   waiting[name] = nil
-  local failure
   if transitions then
     known[name] = location.from_transitions(name, transitions)
-  else
-    failure = fault.new(fault.kinds.NOT_FOUND, 'unknown time zone "' .. name .. '"')
   end
   for i = 1, #list do
-    list[i](known[name], failure)
+    if transitions then
+      list[i](known[name])
+    else
+      list[i](nil, fault.new(fault.kinds.NOT_FOUND, 'unknown time zone "' .. name .. '"'))
+    end
   end
 end
 
