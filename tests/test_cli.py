@@ -302,7 +302,7 @@ def test_a_folder_without_faults_is_counted(write, capsys):
         ("error({})\n", "lua/app/bad.lua:1: {}"),
         ("return { man = 1 }\n\n", "lua/app/bad.lua:1: main is missing: end the file with"),
         ("local x\n", "lua/app/bad.lua:1: main is missing"),
-        ('local m =\n  require("a.b")', "lua/app/bad.lua:2: module not found: "a.b""),
+        ('local m =\n  require("a.b")', 'lua/app/bad.lua:2: module not found: "a.b"'),
         ("process.inbox():receive()", "lua/app/bad.lua:1: waits while it is loaded"),
         ("while true do time.sleep('1h') end", "lua/app/bad.lua:1: waits while it is loaded"),
     ],
