@@ -1,4 +1,4 @@
-"""How Lua runs: kernel, sandbox, and the values that cross. Synchronous; knows lupa, not trio."""
+"""How Lua runs: the kernel, the sandbox and what crosses. Synchronous; knows lupa, not trio."""
 
 from lua_api._effects import (
     Answer,
@@ -15,7 +15,7 @@ from lua_api._effects import (
 )
 from lua_api._errors import TermError
 from lua_api._kernel import Kernel, ProcessInfo, Statistics, Step
-from lua_api._terms import decode, encode, encode_list
+from lua_api._terms import as_text, decode, encode, encode_list
 from lua_api._values import Duration, Fault, Term, Time
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Term",
     "TermError",
     "Time",
+    "as_text",
     "decode",
     "encode",
     "encode_list",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import frozen
 
-from lua_api._terms import Term
-from lua_api._values import Fault
+if TYPE_CHECKING:
+    from lua_api._terms import Term
+    from lua_api._values import Fault
 
 
 @frozen
@@ -34,7 +37,7 @@ class Answer:
     """
 
     value: Term
-    second: Fault | bool | str | bytes | None
+    second: Fault | bool | str | None
     sender: str | None
     index: int | None
 

@@ -1,9 +1,9 @@
-"""The kernel for Python: requests in, effects out. Synchronous; knows no clock and no trio."""
+"""The kernel for Python: typed requests in, effects out. Knows no clock and no trio."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+import math
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
 
@@ -22,6 +22,13 @@ from lua_api._effects import (
     Reply,
 )
 from lua_api._runtime import new_kernel_state
+from lua_api._terms import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lua_api._terms import Term
+    from lua_api._values import Fault
 
 NANOSECONDS = 1_000_000_000
 
@@ -81,30 +88,52 @@ class ProcessInfo:
     names: tuple[str, ...]
 
 
-def _reply(ticket: int, answer: list[Any]) -> Reply:
-    return Reply(ticket, Answer(*answer))
-
-
-def _exited(pid: str, entry: str, *end: Any) -> ProcessExited:  # noqa: ANN401 - rest of a row
-    result, error, at, uptime = end
-    return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
-
-
 def _rows(data: bytes) -> list[Any]:
-    """What the kernel itself has written: a list whose shape is known here."""
-    return cast("list[Any]", _terms.decode(data) or [])
+    """What the kernel wrote for this module, which knows its form."""
+    return cast("list[Any]", _terms.decode(data))
+
+
+def _answer(fields: list[Any]) -> Answer:
+    value, second, sender, index = fields
+    return Answer(value, as_text(second) if isinstance(second, bytes) else second, sender, index)
+
+
+def _reply(ticket: int, answer: list[Any]) -> Reply:
+    return Reply(ticket, _answer(answer))
+
+
+def _need(kind: str, name: str | bytes) -> Need:
+    return Need(kind, as_text(name))
+
+
+def _printed(pid: str, text: str | bytes) -> LinePrinted:
+    return LinePrinted(pid, as_text(text))
+
+
+def _registered(name: str | bytes, pid: str) -> NameRegistered:
+    return NameRegistered(as_text(name), pid)
+
+
+def _released(name: str | bytes, pid: str) -> NameReleased:
+    return NameReleased(as_text(name), pid)
+
+
+def _exited(  # noqa: PLR0917 - the fields of a row
+    pid: str, entry: str, result: Term, error: Fault | None, at: float, uptime: int
+) -> ProcessExited:
+    return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
 
 
 # In the order of the kinds in lua/kernel/outbox.lua.
 _RECORDS: tuple[Callable[..., Effect], ...] = (
     _reply,
-    Need,
+    _need,
     PortEnded,
-    LinePrinted,
+    _printed,
     ProcessSpawned,
     _exited,
-    NameRegistered,
-    NameReleased,
+    _registered,
+    _released,
     ProcessStarted,
 )
 
@@ -112,6 +141,22 @@ _RECORDS: tuple[Callable[..., Effect], ...] = (
 def _text(value: str) -> bytes:
     """Text for the kernel; bytes that came from Lua as surrogate escapes go back as they were."""
     return value.encode("utf-8", "surrogateescape")
+
+
+def _argument(request: str, value: object) -> bytes | int:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        return value
+    raise TypeError(f"{request}: must be a str, got {value!r}")
+
+
+def _seconds(nanoseconds: int) -> float:
+    """The first moment in seconds that is not before this one."""
+    seconds = nanoseconds / NANOSECONDS
+    while round(seconds * NANOSECONDS) < nanoseconds:
+        seconds = math.nextafter(seconds, math.inf)
+    return seconds
 
 
 class Kernel:
@@ -129,6 +174,7 @@ class Kernel:
         self._request = self._lua.request
         self._step = self._lua.step
         self._abandon = self._lua.abandon
+        self._set_time = self._lua.set_time
 
     def add_host(self, name: str, *, max_processes: int, max_mailbox: int) -> None:
         """Declare a host: where processes run, and how many, with how long a mailbox."""
@@ -137,8 +183,12 @@ class Kernel:
     def step(self, now: float, budget: int) -> Step:
         """Let time be `now` (seconds) and run for about `budget` requests of processes."""
         busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
-        effects = [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _rows(rows)]
-        return Step(busy, None if wake_at is None else wake_at / NANOSECONDS, effects)
+        effects = [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
+        return Step(busy, None if wake_at is None else _seconds(wake_at), effects)
+
+    def set_time(self, now: float) -> None:
+        """Let time be `now` (seconds) for the requests that follow; `step` does so too."""
+        self._set_time(round(now * NANOSECONDS))
 
     def open_port(self, label: str = "python") -> str:
         """Open a process whose code is Python; returns its pid."""
@@ -146,7 +196,7 @@ class Kernel:
         return pid.decode()
 
     def open_system_port(self) -> str:
-        """Open a port for the requests of the node itself, which is not listed or counted."""
+        """Open a port for the requests of the node itself: no process can see or reach it."""
         pid: bytes = self._lua.open_system_port()
         return pid.decode()
 
@@ -160,7 +210,7 @@ class Kernel:
         ticket: int,
         name: str,
         payload: bytes | None = None,
-        *arguments: str | int | bool | None,
+        *arguments: str | int | bool,
     ) -> Answer | None:
         """Make a request for the Python process `pid`.
 
@@ -173,15 +223,18 @@ class Kernel:
 
         Returns:
             The answer, or None if it will come as a `Reply` with this ticket.
+
+        Raises:
+            TypeError: An argument is missing: a pid or a name that is None.
         """
         answer = self._request(
             None if pid is None else pid.encode(),
             ticket,
             name.encode(),
             payload,
-            *[_text(argument) if isinstance(argument, str) else argument for argument in arguments],
+            *[_argument(name, argument) for argument in arguments],
         )
-        return None if answer is None else Answer(*_rows(answer))
+        return None if answer is None else _answer(_rows(answer))
 
     def abandon(self, ticket: int) -> None:
         """Give up a waiting request: it takes nothing more, and what it began is ended."""
@@ -205,7 +258,7 @@ class Kernel:
         outcome = self._lua.provide_source(
             kind.encode(), _text(name), b"@" + _text(path), text, _text(method)
         )
-        return None if outcome is True else outcome[1].decode("utf-8", "surrogateescape")
+        return None if outcome is True else as_text(outcome[1])
 
     def refuse_source(self, kind: str, name: str, fault_kind: str, message: str) -> None:
         """Say that a source cannot be had; whoever waits for it gets this error."""
@@ -224,10 +277,11 @@ class Kernel:
 
     def processes(self) -> list[ProcessInfo]:
         """Every live process, oldest first."""
-        rows = _rows(self._lua.processes())
         return [
-            ProcessInfo(pid, entry, host, state, mailbox, uptime / NANOSECONDS, tuple(names))
-            for pid, entry, host, state, mailbox, uptime, names in rows
+            ProcessInfo(
+                pid, entry, host, state, mailbox, uptime / NANOSECONDS, tuple(map(as_text, names))
+            )
+            for pid, entry, host, state, mailbox, uptime, names in _rows(self._lua.processes())
         ]
 
     def statistics(self) -> Statistics:

@@ -1,14 +1,16 @@
-"""One Lua 5.4 state with nothing but the kernel in it. Knows lupa, not what the kernel does."""
+"""One Lua 5.4 state with only the kernel in it. Knows lupa, not what the kernel does."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from importlib import resources
-from importlib.resources.abc import Traversable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lupa import lua54
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
 
 
 def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, str, bytes]]:
@@ -33,7 +35,7 @@ local name, chunk_name, text = ...
 package.preload[name] = assert(load(text, chunk_name, "t"))
 """
 
-# Once the kernel is loaded nothing is loaded from outside, and nothing of Python is left inside.
+# Once the kernel is loaded nothing may be loaded from outside; nothing of Python is left inside.
 _BOOT = b"""
 local zone = ...
 local zones, wire = require("kernel.zones"), require("kernel.wire")
@@ -52,11 +54,11 @@ return kernel
 """
 
 
-def _refuse(_object: object, _name: object, _setting: bool) -> object:  # noqa: FBT001 - lupa's
+def _refuse(_object: object, _name: object, _setting: bool) -> NoReturn:  # noqa: FBT001 - lupa's
     raise AttributeError("Lua has no access to Python objects")
 
 
-def new_kernel_state(local_zone: bytes) -> Any:  # noqa: ANN401 - a Lua table has no type
+def new_kernel_state(local_zone: bytes) -> Any:  # noqa: ANN401 - a Lua table
     """Make a Lua state and load the kernel into it.
 
     Args:

@@ -17,7 +17,7 @@ from msgspec import msgpack
 from lua_api._errors import TermError
 from lua_api._values import Duration, Fault, Term, Time
 
-__all__ = ["MAX_DEPTH", "Term", "decode", "encode", "encode_list"]
+__all__ = ["MAX_DEPTH", "Term", "as_text", "decode", "encode", "encode_list"]
 
 MAX_DEPTH = 500
 """How deep values may nest; `lua/kernel/refuse.lua` has the same number and the reason."""
@@ -310,22 +310,23 @@ def _read_extension(tag: int, data: memoryview) -> Fault | Time | Duration:
     fields = _DECODER.decode(data)
     if tag == _FAULT:
         return Fault(
-            message=_unescaped(fields["message"]),
-            kind=_unescaped(fields.get("kind", "")),
+            message=as_text(fields["message"]),
+            kind=as_text(fields.get("kind", "")),
             retryable=fields.get("retryable"),
             details=fields.get("details"),
-            stack=_unescaped(fields["stack"]) if "stack" in fields else None,
-            context=tuple(_unescaped(text) for text in fields.get("context", ())),
+            stack=as_text(fields["stack"]) if "stack" in fields else None,
+            context=tuple(as_text(text) for text in fields.get("context", ())),
         )
     if tag == _TIME:
         seconds, nanoseconds, zone, offset, abbreviation = fields
-        return Time(seconds, nanoseconds, _unescaped(zone), offset, _unescaped(abbreviation))
+        return Time(seconds, nanoseconds, as_text(zone), offset, as_text(abbreviation))
     if tag == _DURATION:
         return Duration(fields)
     raise ValueError(f"no value has the extension tag {tag}")
 
 
-def _unescaped(text: str | bytes) -> str:
+def as_text(text: str | bytes) -> str:
+    """Text of Lua, as it was decoded; bytes that are not UTF-8 stand as surrogate escapes."""
     return text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from attrs import field, frozen
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
+from attrs.converters import optional
 
 
 @frozen
@@ -21,7 +18,7 @@ class Entry:
         main: The function of the module that is run; `"main"` by default.
     """
 
-    file: Path | None = field(default=None, converter=_path)
+    file: Path | None = field(default=None, converter=optional(Path))
     text: str | None = field(default=None, kw_only=True)
     main: str = field(default="main", kw_only=True)
 

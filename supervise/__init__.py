@@ -19,13 +19,15 @@ from specs import Entry, HostSpec, SpecError, SuperviseError
 from supervise._errors import (
     MailboxFullError,
     NameTakenError,
+    NodeClosedError,
     NoProcessError,
     ProcessEndedError,
     ProcessExitedError,
     RequestError,
     SpawnError,
 )
-from supervise._node import LifecycleEvent, Node, open_node, print_line
+from supervise._subscribers import LifecycleEvent
+from supervise._node import Node, open_node, print_line
 from supervise._process import Cancel, Exit, LinkDown, Mailbox, Message, ProcessEvent, PythonProcess
 from supervise._sources import SourceError
 
@@ -47,6 +49,7 @@ __all__ = [
     "NameTakenError",
     "NoProcessError",
     "Node",
+    "NodeClosedError",
     "ProcessEndedError",
     "ProcessEvent",
     "ProcessExited",

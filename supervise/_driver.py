@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import outcome
 import trio
 
 from lua_api import Answer, Effect, Kernel, Reply
+from supervise._errors import NodeClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.
 SLICE = 1000
@@ -32,20 +35,49 @@ class Driver:
         self._on_effect = on_effect
         self._tickets = itertools.count(1)
         self._waiting: dict[int, trio.lowlevel.Task] = {}
-        self._early: dict[int, Answer] = {}
+        # The request that steps the kernel itself, and its answer if it came within that step.
+        self._stepping: int | None = None
+        self._early: Answer | None = None
+        self._failure: Exception | None = None
+        self._closed = False
         self._wake_at = math.inf
         self._work = trio.Event()
 
     async def run(self) -> NoReturn:
-        """Step the kernel whenever there is something to do. Runs until cancelled."""
+        """Step the kernel whenever there is something to do. Runs until cancelled.
+
+        Raises:
+            Exception: What acting on an effect raised, whoever stepped the kernel then.
+        """
         while True:
             if self._work.is_set():
                 self._work = trio.Event()
-            if self._slice():
+            busy = self._slice()
+            if self._failure is not None:
+                raise self._failure
+            if busy:
                 await trio.lowlevel.checkpoint()
             else:
                 with trio.move_on_at(self._wake_at):
                     await self._work.wait()
+
+    def close(self) -> None:
+        """Refuse every request from now on, those that wait included."""
+        self._closed = True
+        for task in self._waiting.values():
+            trio.lowlevel.reschedule(task, outcome.Error(NodeClosedError()))
+        self._waiting.clear()
+
+    def kernel(self) -> Kernel:
+        """The kernel, which knows what time it is.
+
+        Raises:
+            NodeClosedError: The driver was closed.
+        """
+        if self._closed:
+            raise NodeClosedError
+        self._kernel.set_time(trio.current_time())
+        return self._kernel
 
     def kick(self) -> None:
         """Have the kernel stepped soon."""
@@ -59,25 +91,28 @@ class Driver:
             if isinstance(effect, Reply):
                 self._deliver(effect)
             else:
-                self._on_effect(effect)
+                try:
+                    self._on_effect(effect)
+                except Exception as exc:  # noqa: BLE001 - `run` raises it
+                    self._failure = self._failure or exc
         return step.busy
 
     def _deliver(self, reply: Reply) -> None:
         task = self._waiting.pop(reply.ticket, None)
-        if task is None:
-            self._early[reply.ticket] = reply.answer
-        else:
+        if task is not None:
             trio.lowlevel.reschedule(task, outcome.Value(reply.answer))
+        elif reply.ticket == self._stepping:
+            self._early = reply.answer
 
     def request_nowait(
         self,
         pid: str | None,
         name: str,
         payload: bytes | None = None,
-        *arguments: str | int | bool | None,
+        *arguments: str | int | bool,
     ) -> Answer:
         """Make a request that is answered at once (see `Kernel.request`)."""
-        answer = self._kernel.request(pid, next(self._tickets), name, payload, *arguments)
+        answer = self.kernel().request(pid, next(self._tickets), name, payload, *arguments)
         if answer is None:
             raise RuntimeError(f"the kernel did not answer {name} at once")
         self.kick()
@@ -88,18 +123,23 @@ class Driver:
         pid: str | None,
         name: str,
         payload: bytes | None = None,
-        *arguments: str | int | bool | None,
+        *arguments: str | int | bool,
     ) -> Answer:
-        """Make a request and wait for its answer. Cancelled, it has taken nothing."""
+        """Make a request and wait for its answer. Cancelled, it has taken nothing.
+
+        Raises:
+            NodeClosedError: The driver was closed, before or while it waited.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         ticket = next(self._tickets)
-        answer = self._kernel.request(pid, ticket, name, payload, *arguments)
+        answer = self.kernel().request(pid, ticket, name, payload, *arguments)
         if answer is None:
             # Often all it takes is to let Lua run for a moment: no trip through the scheduler then.
             planned = self._wake_at
-            if self._slice() or self._wake_at < planned:
+            self._stepping, self._early = ticket, None
+            if self._slice() or self._wake_at < planned or self._failure is not None:
                 self.kick()
-            answer = self._early.pop(ticket, None)
+            self._stepping, answer = None, self._early
         else:
             self.kick()
         if answer is not None:

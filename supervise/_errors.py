@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from lua_api import Fault
 from specs import SuperviseError
+
+if TYPE_CHECKING:
+    from lua_api import Answer
 
 
 def fault_text(fault: Fault) -> str:
     """The text of a Lua error: its contexts, outermost first, then its message."""
     return ": ".join([*reversed(fault.context), fault.message])
+
+
+class NodeClosedError(SuperviseError):
+    """The block of the node has ended, and with it all of its processes."""
+
+    def __init__(self) -> None:
+        super().__init__("the node's block has ended")
 
 
 class NoProcessError(SuperviseError, LookupError):
@@ -75,7 +87,7 @@ class ProcessExitedError(SuperviseError):
 
 
 class ProcessEndedError(SuperviseError):
-    """This Python process was ended from outside: by a link or by terminate.
+    """This Python process has ended: by a link, by terminate, or because its block was left.
 
     Attributes:
         pid: Its pid.
@@ -97,3 +109,22 @@ class RequestError(SuperviseError, ValueError):
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         super().__init__(fault_text(fault))
+
+
+def checked(answer: Answer, dest: str) -> Answer:
+    """The answer, or the exception for the error it holds.
+
+    Args:
+        answer: What the kernel said.
+        dest: The pid or name that was asked for.
+    """
+    fault = answer.second
+    if not isinstance(fault, Fault):
+        return answer
+    if fault.kind == "NotFound":
+        raise NoProcessError(dest, fault_text(fault))
+    if fault.kind == "RateLimited":
+        raise MailboxFullError(dest, fault_text(fault))
+    if fault.kind == "Canceled":
+        raise ProcessEndedError(cast("dict[str, str]", fault.details)["pid"], fault)
+    raise RequestError(fault)

@@ -1,9 +1,7 @@
-"""The node: hosts, sources and processes inside one trio run. Nothing global; several can live side by side."""
+"""The node: hosts, sources and processes inside one trio run. Nothing global."""
 
 from __future__ import annotations
 
-import logging
-import math
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
@@ -14,49 +12,39 @@ from typing import Any, TypeAlias, cast
 import trio
 
 from lua_api import (
-    Answer,
     Effect,
     Fault,
     Kernel,
     LinePrinted,
     NameRegistered,
-    NameReleased,
     Need,
     PortEnded,
-    ProcessExited,
     ProcessInfo,
-    ProcessSpawned,
-    ProcessStarted,
     Statistics,
     Term,
     encode,
     encode_list,
 )
-from specs import Entry, HostSpec, check_spec
+from specs import Entry, HostSpec, SpecError, check_spec
 from supervise._driver import Driver
 from supervise._errors import (
-    MailboxFullError,
     NameTakenError,
-    NoProcessError,
+    NodeClosedError,
+    ProcessEndedError,
     ProcessExitedError,
-    RequestError,
     SpawnError,
+    checked,
     fault_text,
 )
+from supervise._subscribers import LifecycleEvent, Subscribers
 from supervise._process import Exit, PythonProcess
 from supervise._sources import SourceError, Sources
-
-LifecycleEvent: TypeAlias = (
-    ProcessSpawned | ProcessStarted | ProcessExited | NameRegistered | NameReleased | LinePrinted
-)
-"""What a subscriber gets."""
-
-_log = logging.getLogger("supervise")
 
 
 def print_line(pid: str, text: str) -> None:
     """Write a line that a process printed to standard output, with its pid."""
-    sys.stdout.write(f"{pid} {text}\n")
+    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    sys.stdout.write(f"{pid} {shown}\n")
 
 
 class Node:
@@ -68,12 +56,12 @@ class Node:
     def __init__(
         self, kernel: Kernel, sources: Sources, hosts: Sequence[HostSpec], output: _Output
     ) -> None:
-        self.kernel = kernel
         self.driver = Driver(kernel, self._on_effect)
+        self._kernel = kernel
         self._sources = sources
         self._hosts = hosts
         self._output = output
-        self._subscribers: list[trio.MemorySendChannel[LifecycleEvent]] = []
+        self._subscribers = Subscribers(lambda on: kernel.watch(on=on))
         self._processes: dict[str, PythonProcess] = {}
         for host in hosts:
             kernel.add_host(
@@ -112,7 +100,14 @@ class Node:
     ) -> str:
         """Start a Lua process for the Python process `parent` (see `spawn`)."""
         answer = await self.driver.request(
-            parent, "spawn", encode_list(args), entry, self._host(host), link, monitor, False
+            parent,
+            "spawn",
+            encode_list(args, "args"),
+            entry,
+            self._host(host),
+            link,
+            monitor,
+            False,
         )
         if isinstance(answer.second, Fault):
             raise SpawnError(entry, answer.second)
@@ -128,7 +123,14 @@ class Node:
             ProcessExitedError: It ended with an error.
         """
         answer = await self.driver.request(
-            self._pid, "spawn", encode_list(args), entry, self._host(host), False, False, True
+            self._pid,
+            "spawn",
+            encode_list(args, "args"),
+            entry,
+            self._host(host),
+            False,
+            False,
+            True,
         )
         if isinstance(answer.second, Fault):
             raise SpawnError(entry, answer.second)
@@ -144,7 +146,7 @@ class Node:
             NoProcessError: `dest` is not alive now.
         """
         pid = self.whereis(dest) or dest
-        answer = self.checked(await self.driver.request(self._pid, "await", None, pid), dest)
+        answer = checked(await self.driver.request(self._pid, "await", None, pid), dest)
         end = cast("dict[str, Any]", answer.value)
         return Exit(pid, end.get("result"), end.get("error"), end["at"])
 
@@ -190,13 +192,13 @@ class Node:
     def send(self, dest: str, topic: str, payload: Term = None) -> None:
         """Send a message without a sender (see `PythonProcess.send`)."""
         answer = self.driver.request_nowait(self._pid, "send", encode(payload), dest, topic, True)
-        self.checked(answer, dest)
+        checked(answer, dest)
 
     async def call(self, dest: str, topic: str, payload: Term = None) -> Term:
         """Send a request and wait for its reply.
 
         The request goes to `dest` as an ordinary message; the reply is whatever is first sent to
-        `msg:from()`. Give up with a cancel scope: a reply that comes later is refused at its sender.
+        `msg:from()`. Give up with a cancel scope: a later reply is refused at its sender.
 
         Raises:
             NoProcessError: `dest` is not alive.
@@ -208,9 +210,8 @@ class Node:
             with trio.fail_after(1):
                 left = await node.call("stock", "take", {"item": "widgets", "n": 3})
         """
-        answer = self.checked(
-            await self.driver.request(None, "call", encode(payload), dest, topic), dest
-        )
+        answer = await self.driver.request(None, "call", encode(payload), dest, topic)
+        checked(answer, dest)
         if answer.index == _FROM_EVENTS:
             raise ProcessExitedError(dest, cast("dict[str, Any]", answer.value).get("error"))
         return answer.value
@@ -227,7 +228,7 @@ class Node:
         answer = self.driver.request_nowait(self._pid, "register", None, name, pid)
         if isinstance(answer.second, Fault) and answer.second.kind == "AlreadyExists":
             raise NameTakenError(name, fault_text(answer.second))
-        self.checked(answer, pid)
+        checked(answer, pid)
 
     def unregister(self, name: str) -> bool:
         """Free a name; returns False if nobody held it."""
@@ -248,31 +249,24 @@ class Node:
             async for event in events:
                 if isinstance(event, NameRegistered) and event.name == name:
                     return event.pid
-        raise AssertionError("a subscription ends only with its block")
+        raise NodeClosedError
 
     # What can be seen
 
     @contextmanager
     def subscribe(self) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
         """Receive every lifecycle event of the node from now on, in order, until the block ends."""
-        send, receive = trio.open_memory_channel[LifecycleEvent](math.inf)
-        self._subscribers.append(send)
-        self.kernel.watch(on=True)
-        try:
-            with receive:
-                yield receive
-        finally:
-            self._subscribers.remove(send)
-            send.close()
-            self.kernel.watch(on=bool(self._subscribers))
+        self.driver.kernel()
+        with self._subscribers.subscribe() as events:
+            yield events
 
     def processes(self) -> list[ProcessInfo]:
         """Every live process, oldest first, with its state, unread messages and uptime."""
-        return self.kernel.processes()
+        return self.driver.kernel().processes()
 
     def statistics(self) -> Statistics:
         """Processes, names, timers, and the memory of the Lua state."""
-        return self.kernel.statistics()
+        return self.driver.kernel().statistics()
 
     # Inside
 
@@ -285,20 +279,15 @@ class Node:
         return host
 
     def _ask(self, name: str, *arguments: str, dest: str = "") -> Term:
-        return self.checked(
-            self.driver.request_nowait(self._pid, name, None, *arguments), dest
-        ).value
+        answer = self.driver.request_nowait(self._pid, name, None, *arguments)
+        return checked(answer, dest).value
 
-    def checked(self, answer: Answer, dest: str) -> Answer:
-        """The answer, or the exception for the error it holds."""
-        fault = answer.second
-        if not isinstance(fault, Fault):
-            return answer
-        if fault.kind == "NotFound":
-            raise NoProcessError(dest, fault_text(fault))
-        if fault.kind == "RateLimited":
-            raise MailboxFullError(dest, fault_text(fault))
-        raise RequestError(fault)
+    def close(self) -> None:
+        """The block has ended: nobody outside it waits for this node any more."""
+        for process in self._processes.values():
+            process.end(NodeClosedError())
+        self.driver.close()
+        self._subscribers.close()
 
     def _on_effect(self, effect: Effect) -> None:
         if isinstance(effect, Need):
@@ -307,38 +296,38 @@ class Node:
         elif isinstance(effect, PortEnded):
             process = self._processes.get(effect.pid)
             if process is not None:
-                process.end(effect)
+                process.end(ProcessEndedError(effect.pid, effect.error))
         else:
-            self._publish(cast("LifecycleEvent", effect))
+            if isinstance(effect, LinePrinted):
+                self._output(effect.pid, effect.text)
+            self._subscribers.publish(cast("LifecycleEvent", effect))
 
     def _provide(self, need: Need) -> None:
         if need.kind == "zone":
-            self.kernel.provide_zone(need.name)
+            self._kernel.provide_zone(need.name)
             return
         find = self._sources.entry if need.kind == "entry" else self._sources.module
         try:
             source = find(need.name)
         except SourceError as exc:
-            self.kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
+            self._kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
         else:
-            self.kernel.provide_source(need.kind, need.name, source.path, source.text, source.main)
-
-    def _publish(self, event: LifecycleEvent) -> None:
-        if isinstance(event, LinePrinted):
-            self._output(event.pid, event.text)
-        elif isinstance(event, ProcessExited) and event.error is not None:
-            stack = event.error.stack or ""
-            _log.info(
-                "%s %s failed: %s\n%s", event.pid, event.entry, fault_text(event.error), stack
-            )
-        for subscriber in self._subscribers:
-            subscriber.send_nowait(event)
+            self._kernel.provide_source(need.kind, need.name, source.path, source.text, source.main)
 
 
 _Output: TypeAlias = Callable[[str, str], None]
 
 # A call waits for its inbox first and for the end of the other process second.
 _FROM_EVENTS = 2
+
+
+def _check_hosts(hosts: Sequence[HostSpec]) -> None:
+    names = set()
+    for host in hosts:
+        check_spec(host)
+        if host.name in names:
+            raise SpecError([f"{host.name}: is the name of another host too"])
+        names.add(host.name)
 
 
 @asynccontextmanager
@@ -365,8 +354,7 @@ async def open_node(
         async with open_node("app") as node:
             print(await node.exec("app.math:double", 21))
     """
-    for host in hosts:
-        check_spec(host)
+    _check_hosts(hosts)
     roots = [source] if isinstance(source, str | Path) else source
     sources = Sources(roots, entries or {})
     now = trio.current_time()
@@ -378,14 +366,12 @@ async def open_node(
             nursery.start_soon(node.driver.run)
             try:
                 yield node
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: BLE001 - raised below, outside the nursery's group
                 body_error = exc
-                raise
-            finally:
-                nursery.cancel_scope.cancel()
+            node.close()
+            nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        # The error of the block comes out as itself.
-        if body_error is None or group.exceptions != (body_error,):
-            raise
+        # The driver is the only task: a group has its error alone.
+        raise group.exceptions[0] from None
     if body_error is not None:
         raise body_error

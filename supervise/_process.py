@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 import trio
 from attrs import frozen
 
-from lua_api import Answer, Fault, PortEnded, Term, encode
-from supervise._errors import ProcessEndedError
+from lua_api import Answer, Fault, Term, as_text, encode
+from supervise._errors import NodeClosedError, checked
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator, Sequence
+
+    from specs import SuperviseError
     from supervise._node import Node
 
 
@@ -81,6 +83,8 @@ class Cancel:
 ProcessEvent: TypeAlias = Exit | LinkDown | Cancel
 """What the events of a process consist of."""
 
+_Item = TypeVar("_Item", Message, ProcessEvent)
+
 
 def event_of(fields: dict[str, Any]) -> ProcessEvent:
     """The record for an event as Lua has it."""
@@ -89,7 +93,7 @@ def event_of(fields: dict[str, Any]) -> ProcessEvent:
         return Exit(pid, fields.get("result"), fields.get("error"), at)
     if fields["kind"] == "LINK_DOWN":
         return LinkDown(pid, fields["error"], at)
-    return Cancel(pid, fields["reason"], at)
+    return Cancel(pid, as_text(fields["reason"]), at)
 
 
 def _item(answer: Answer) -> Message | ProcessEvent:
@@ -101,41 +105,38 @@ def _item(answer: Answer) -> Message | ProcessEvent:
     return Message(cast("str", answer.second), answer.value, answer.sender)
 
 
-class Mailbox:
+class Mailbox(Generic[_Item]):
     """One of the channels of a Python process: its inbox, its events, or the listener of a topic.
 
     Iterate over it, or call `receive`. Made by `PythonProcess`.
     """
 
     def __init__(self, process: PythonProcess, number: int) -> None:
-        self._process = process
+        self.process = process
         self.number = number
 
-    async def receive(self) -> Any:
+    async def receive(self) -> _Item:
         """Wait for the next item: a `Message`, or a `ProcessEvent` from the events.
 
         Raises:
             trio.EndOfChannel: The listener was ended and nothing is left.
         """
-        _, item = await self._process.receive_first(self)
-        return item
+        _, item = await self.process.receive_first(self)
+        return cast("_Item", item)
 
-    def receive_nowait(self) -> Any:
+    def receive_nowait(self) -> _Item:
         """The next item.
 
         Raises:
             trio.WouldBlock: There is none.
             trio.EndOfChannel: The listener was ended and nothing is left.
         """
-        answer = self._process.request_nowait("receive", encode([self.number]), True)
-        if answer.index == 0:
-            raise trio.WouldBlock
-        return _item(answer)
+        return cast("_Item", self.process.receive_nowait(self))
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[_Item]:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> _Item:
         try:
             return await self.receive()
         except trio.EndOfChannel:
@@ -157,23 +158,23 @@ class PythonProcess:
 
     def __init__(self, node: Node, label: str) -> None:
         self._node = node
-        self.pid = node.kernel.open_port(label)
+        self.pid = node.driver.kernel().open_port(label)
         self._scope = trio.CancelScope()
-        self._ended: Fault | None = None
-        self.inbox = self._mailbox("inbox")
-        self.events = self._mailbox("events")
+        self._ended: SuperviseError | None = None
+        self.inbox: Mailbox[Message] = self._mailbox("inbox")
+        self.events: Mailbox[ProcessEvent] = self._mailbox("events")
 
     def request_nowait(
-        self, name: str, payload: bytes | None = None, *arguments: str | int | bool | None
+        self, name: str, payload: bytes | None = None, *arguments: str | int | bool
     ) -> Answer:
         """Make a request of the kernel for this process (see `Kernel.request`)."""
         return self._node.driver.request_nowait(self.pid, name, payload, *arguments)
 
-    def _ask(self, name: str, *arguments: str | int | bool | None, dest: str = "") -> Term:
+    def _ask(self, name: str, *arguments: str | int | bool, dest: str = "") -> Term:
         answer = self.request_nowait(name, None, *arguments)
-        return self._node.checked(answer, dest).value
+        return checked(answer, dest).value
 
-    def _mailbox(self, name: str, *arguments: str) -> Mailbox:
+    def _mailbox(self, name: str, *arguments: str) -> Mailbox[Any]:
         return Mailbox(self, cast("int", self._ask(name, *arguments)))
 
     def send(self, dest: str, topic: str, payload: Term = None) -> None:
@@ -190,26 +191,25 @@ class PythonProcess:
             TermError: `payload` holds something that cannot cross.
         """
         answer = self.request_nowait("send", encode(payload), dest, topic, False)
-        self._node.checked(answer, dest)
+        checked(answer, dest)
 
-    def listen(self, topic: str) -> Mailbox:
+    def listen(self, topic: str) -> Mailbox[Message]:
         """The messages of one topic, those that wait in the inbox already included."""
         return self._mailbox("listen", topic)
 
-    def unlisten(self, mailbox: Mailbox) -> None:
+    def unlisten(self, mailbox: Mailbox[Message]) -> None:
         """End a listener: later messages of its topic go to the inbox.
 
         Raises:
             RequestError: It is not a listener of this process, or was ended before.
         """
-        self._ask("unlisten", mailbox.number)
+        self._ask("unlisten", self._own(mailbox).number)
 
     async def receive(self) -> Message:
         """Wait for the next message of the inbox."""
-        message: Message = await self.inbox.receive()
-        return message
+        return await self.inbox.receive()
 
-    async def receive_first(self, *mailboxes: Mailbox) -> tuple[Mailbox, Any]:
+    async def receive_first(self, *mailboxes: Mailbox[Any]) -> tuple[Mailbox[Any], Any]:
         """Wait for the first item of several mailboxes, which are looked at in this order.
 
         Returns:
@@ -218,9 +218,31 @@ class PythonProcess:
         Raises:
             trio.EndOfChannel: A listener among them was ended and nothing is left in it.
         """
-        numbers = encode([mailbox.number for mailbox in mailboxes])
+        numbers = self._numbers(mailboxes)
         answer = await self._node.driver.request(self.pid, "receive", numbers, False)
-        return mailboxes[cast("int", answer.index) - 1], _item(answer)
+        if isinstance(answer.second, Fault) and self._ended is not None:
+            raise self._ended
+        item = _item(checked(answer, self.pid))
+        return mailboxes[cast("int", answer.index) - 1], item
+
+    def receive_nowait(self, mailbox: Mailbox[Any]) -> Message | ProcessEvent:
+        """The next item of a mailbox (see `Mailbox.receive_nowait`)."""
+        answer = self.request_nowait("receive", self._numbers([mailbox]), True)
+        if checked(answer, self.pid).index == 0:
+            raise trio.WouldBlock
+        return _item(answer)
+
+    def _numbers(self, mailboxes: Sequence[Mailbox[Any]]) -> bytes:
+        if not mailboxes:
+            raise ValueError("give at least one mailbox: no item ever comes from none")
+        for mailbox in mailboxes:
+            self._own(mailbox)
+        return encode([mailbox.number for mailbox in mailboxes])
+
+    def _own(self, mailbox: Mailbox[Any]) -> Mailbox[Any]:
+        if mailbox.process is not self:
+            raise ValueError(f"{self.pid}: the mailbox belongs to {mailbox.process.pid}")
+        return mailbox
 
     async def spawn(
         self,
@@ -273,9 +295,9 @@ class PythonProcess:
         """Whether the failure of a linked process is an event instead of the end."""
         self._ask("trap_links", on)
 
-    def end(self, ended: PortEnded) -> None:
-        """A link or a terminate has ended this process: its block is cancelled."""
-        self._ended = ended.error
+    def end(self, error: SuperviseError) -> None:
+        """This process was ended from outside: its block is cancelled and raises `error`."""
+        self._ended = error
         self._scope.cancel()
 
     @contextmanager
@@ -286,11 +308,14 @@ class PythonProcess:
             with self._scope:
                 yield
                 failure = None
-        except Exception as exc:
+        except trio.Cancelled:
+            raise
+        except BaseException as exc:
             failure = f"{type(exc).__name__}: {exc}"
             raise
         finally:
-            self._node.kernel.close_port(self.pid, failure)
+            with suppress(NodeClosedError):
+                self._node.driver.kernel().close_port(self.pid, failure)
             self._node.driver.kick()
         if self._ended is not None and self._scope.cancelled_caught:
-            raise ProcessEndedError(self.pid, self._ended)
+            raise self._ended

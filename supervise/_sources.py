@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from specs import Entry, SuperviseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
 _ENTRY = re.compile(rf"({_SEGMENT}(?:\.{_SEGMENT})*):({_SEGMENT})")
@@ -118,7 +121,12 @@ class Sources:
     def _first(self, kind: str, name: str, files: list[str]) -> Source:
         candidates = [root / file for root in self.roots for file in files]
         for path in candidates:
-            if path.is_file():
+            try:
                 return Source(_shown(path), path.read_bytes())
-        looked = ", ".join(map(str, candidates)) or "this node has no source roots"
-        raise SourceError("NotFound", f'{kind} not found: "{name}" (looked for {looked})')
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as exc:
+                raise SourceError("NotFound", f'{kind} not found: "{name}": {exc}') from exc
+        looked = "looked for " + ", ".join(map(str, candidates))
+        where = looked if candidates else "this node has no source roots"
+        raise SourceError("NotFound", f'{kind} not found: "{name}" ({where})')

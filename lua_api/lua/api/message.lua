@@ -4,7 +4,8 @@
 
 local argument = require("api.argument")
 local classes = require("kernel.classes")
-local error, getmetatable, setmetatable, tostring, type = error, debug.getmetatable, setmetatable, tostring, type
+local error, getmetatable, rawget, setmetatable = error, debug.getmetatable, rawget, setmetatable
+local tostring, type = tostring, type
 
 local M = {}
 
@@ -35,7 +36,7 @@ end
 --- The value behind a view; any other value is itself.
 local function value_of(value)
   if type(value) == "table" and getmetatable(value) == View then
-    return value[1]
+    return rawget(value, 1)
   end
   return value
 end
@@ -45,16 +46,18 @@ function View.__call(view, message)
   if type(message) ~= "table" or getmetatable(message) ~= Message then
     argument.bad(1, "topic, from or payload", "message", message)
   end
-  return view[1]
+  return rawget(view, 1)
 end
 
 function View.__tostring(view)
-  return tostring(view[1])
+  return tostring(rawget(view, 1))
 end
 
 function View.__index(view, key)
-  local value = view[1]
-  return value ~= nil and value[key] or nil
+  local value = rawget(view, 1)
+  if value ~= nil then
+    return value[key]
+  end
 end
 
 function View.__newindex()
@@ -62,7 +65,7 @@ function View.__newindex()
 end
 
 function View.__len(view)
-  return #view[1]
+  return #rawget(view, 1)
 end
 
 function View.__concat(left, right)
@@ -82,7 +85,7 @@ function View.__le(left, right)
 end
 
 function View.__pairs(view)
-  return pairs(view[1])
+  return pairs(rawget(view, 1))
 end
 
 local operators = {

@@ -170,6 +170,27 @@ function M.put(ch, value, from, topic)
   ch.tail = tail + stride
 end
 
+--- Puts an item that was handed over, but never taken, before all others.
+function M.put_back(ch, value, marker, from)
+  if M.hand_over(ch, value, marker, from) then
+    return
+  end
+  local buffer, of_kind = ch.buffer or {}, ch.kind
+  local stride = of_kind.stride
+  local head = ch.head - stride
+  ch.buffer, ch.head = buffer, head
+  buffer[head] = value
+  if stride > 1 then
+    buffer[head + 1] = from
+    if stride > 2 then
+      buffer[head + 2] = marker
+    end
+    if of_kind.counted then
+      ch.proc.mail = ch.proc.mail + 1
+    end
+  end
+end
+
 --- How many items the buffer holds.
 function M.length(ch)
   return (ch.tail - ch.head) / ch.kind.stride
@@ -206,13 +227,14 @@ end
 --- A waiting sender's value moves up as soon as there is room.
 local function admit_sender(ch)
   local waiter = take_waiter(ch, "senders")
-  local value = waiter.task.sending
   if waiter.select then
-    value = waiter.value
-  else
-    waiter.task.sending = nil
+    wake(waiter, true, true)
+    return waiter.value
   end
-  wake(waiter, true, true)
+  local task = waiter.task
+  local value = task.sending
+  task.sending = nil
+  wake(waiter, true)
   return value
 end
 
@@ -259,10 +281,10 @@ function M.close(ch, refusal)
   end
   while ch.senders do
     local waiter = take_waiter(ch, "senders")
-    waiter.task.sending = nil
     if waiter.select then
       wake(waiter, nil, false)
     else
+      waiter.task.sending = nil
       wake(waiter, nil, refusal())
     end
   end

@@ -15,8 +15,6 @@ require("api.sandbox")
 
 local M = {}
 
-local system_ports = 0
-
 --- Sets the node's clock: what it shows now, and the unix time at which it showed 0 (nanoseconds).
 function M.set_clock(now, epoch)
   clock.now, clock.epoch = now, epoch
@@ -24,6 +22,11 @@ end
 
 function M.add_host(name, max_processes, max_mailbox)
   registry.add_host(name, { max_processes = max_processes, max_mailbox = max_mailbox })
+end
+
+--- Lets time be `now` (nanoseconds) and runs nothing.
+function M.set_time(now)
+  clock.now = now
 end
 
 --- Runs what can run; see scheduler.lua.
@@ -39,14 +42,7 @@ function M.open_port(entry)
   return ports.open(entry).pid
 end
 
---- Opens a port that is not listed or counted: the node's own.
-function M.open_system_port()
-  local proc = ports.open("node")
-  proc.port.system = true
-  system_ports = system_ports + 1
-  return proc.pid
-end
-
+M.open_system_port = ports.open_system
 M.close_port = ports.close
 M.request = ports.request
 M.abandon = ports.abandon
@@ -78,24 +74,22 @@ function M.processes()
   for i = 1, #list do
     local proc = list[i]
     local program = proc.program
-    if not (proc.port and proc.port.system) then
-      rows[#rows + 1] = {
-        proc.pid,
-        program.entry,
-        program.host.name,
-        state_of(proc),
-        proc.mail,
-        clock.now - proc.started,
-        relation.list(proc, "names"),
-      }
-    end
+    rows[i] = {
+      proc.pid,
+      program.entry,
+      program.host.name,
+      state_of(proc),
+      proc.mail,
+      clock.now - proc.started,
+      relation.list(proc, "names"),
+    }
   end
   return wire.encode(rows)
 end
 
 --- Processes, names, pending timers, and the memory of the Lua state in bytes.
 function M.statistics()
-  return registry.count - system_ports, registry.name_count(), timers.count, collectgarbage("count") * 1024
+  return registry.count, registry.name_count(), timers.count, collectgarbage("count") * 1024
 end
 
 function M.collect_garbage()

@@ -68,18 +68,55 @@ scheduler.on_ready_port(function(task)
   end
 end)
 
-local function on_end(proc, failure)
-  for ticket, task in next, proc.port.tickets do
-    by_ticket[ticket] = nil
-    reply(ticket, NIL, task.form == "plain" and failure or false)
-  end
-  if failure ~= nil then
-    outbox.row(3, outbox.ENDED, proc.pid, failure)
+--- Gives up a receive: what it was about to answer is there for the next one.
+local function give_back(task)
+  if not task.next then
+    channel.detach(task.nodes)
+  elseif task.r3 ~= false then
+    channel.put_back(task.nodes[task.r1].ch, task.r2, task.r3, task.r4)
   end
 end
 
---- Opens a process whose code is Python.
-function M.open(entry)
+--- Ends a process that nobody learns of; to the port it never was.
+local function end_child(proc, child)
+  signals.unlink(proc, child)
+  signals.unmonitor(proc, child)
+  signals.terminate(child)
+end
+
+--- Takes back a request that waits. A process that it was about to start does not outlive it.
+local function withdraw(task)
+  if task.nodes then
+    give_back(task)
+  elseif task.awaited then
+    signals.unawait(task, task.awaited)
+  else
+    task.abandoned = true
+    local child = task.child
+    if child and registry.by_pid[child.pid] == child then
+      end_child(task.proc, child)
+    end
+  end
+end
+
+--- The answer to whoever asks in the name of a process that is no more.
+local function ended(pid)
+  return new_fault(kinds.CANCELED, "process has ended", { details = { pid = pid } })
+end
+
+-- The row of the end goes first: whoever waits inside the block of the process is cancelled by it.
+local function on_end(proc, failure)
+  if failure ~= nil then
+    outbox.row(3, outbox.ENDED, proc.pid, failure)
+  end
+  for ticket, task in next, proc.port.tickets do
+    by_ticket[ticket] = nil
+    withdraw(task)
+    reply(ticket, NIL, ended(proc.pid))
+  end
+end
+
+local function new_port(entry)
   local proc = {
     pid = string.format(program.host.pid_form, registry.new_serial()),
     proc = false,
@@ -89,11 +126,26 @@ function M.open(entry)
     mail = 0,
     links = false,
     monitors = false,
-    port = { tickets = {}, channels = {}, ids = {}, on_end = on_end },
+    port = { tickets = {}, channels = {}, ids = {}, last = 0, on_end = on_end },
   }
   proc.proc = proc
+  return proc
+end
+
+--- Opens a process whose code is Python.
+function M.open(entry)
+  local proc = new_port(entry)
   registry.add(proc)
   return proc
+end
+
+local system = {}
+
+--- Opens a port for the node itself. It is in no process table: nobody can list, reach or end it.
+function M.open_system()
+  local proc = new_port("node")
+  system[proc.pid] = proc
+  return proc.pid
 end
 
 --- Ends a process whose code is Python: normally, or with the message of its failure.
@@ -110,10 +162,17 @@ local function number_of(proc, ch)
   local port = proc.port
   local number = port.ids[ch]
   if not number then
-    number = #port.channels + 1
-    port.channels[number], port.ids[ch] = ch, number
+    number = port.last + 1
+    port.last, port.channels[number], port.ids[ch] = number, ch, number
   end
   return number
+end
+
+--- A listener that was ended and has nothing left needs no number any more.
+local function forget_drained(port, ch)
+  if ch.closed and channel.length(ch) == 0 and port.ids[ch] then
+    port.channels[port.ids[ch]], port.ids[ch] = nil, nil
+  end
 end
 
 local asks = {}
@@ -134,7 +193,6 @@ end
 --- Sends from the port of this call alone and waits for what comes back, or for the end of `dest`.
 function asks.call(task, payload, dest, topic)
   local proc = task.proc
-  task.one_shot = true
   local target, failure = registry.find(dest)
   local ok
   if target then
@@ -181,18 +239,28 @@ function asks.listen(task, _, topic)
 end
 
 function asks.unlisten(task, _, number)
-  return true, mailbox.unlisten(task.proc, task.proc.port.channels[number])
+  local port = task.proc.port
+  local ch = port.channels[number]
+  local ok, failure = mailbox.unlisten(task.proc, ch)
+  if ok then
+    forget_drained(port, ch)
+  end
+  return true, ok, failure
 end
 
 --- Waits for the first item of the channels with these numbers; `default` asks without waiting.
 function asks.receive(task, numbers, default)
-  local channels, cases = task.proc.port.channels, {}
+  local port, cases = task.proc.port, {}
   local list = decode(numbers)
   for i = 1, #list do
-    local ch = channels[list[i]]
+    local ch = port.channels[list[i]]
+    if not ch then
+      return "encoded", answer(NIL, false, nil, i)
+    end
     cases[i * 3 - 2], cases[i * 3 - 1], cases[i * 3] = ch, false, false
     local ready, value, marker, from = channel.try_receive(ch)
     if ready then
+      forget_drained(port, ch)
       return "encoded", answer(value or NIL, marker, from, i)
     end
   end
@@ -227,42 +295,32 @@ asks.trap_links = as_lua(op.TRAP_LINKS)
 function M.request(pid, ticket, name, payload, ...)
   local proc
   if pid then
-    proc = registry.by_pid[pid]
+    proc = registry.by_pid[pid] or system[pid]
     if not proc then
-      return answer(NIL, new_fault(kinds.NOT_FOUND, "process not found: " .. pid))
+      return answer(NIL, ended(pid))
     end
   else
     proc = M.open("call")
   end
-  local task = { ticket = ticket, proc = proc, task = false, next = false, form = "plain" }
+  local task = { ticket = ticket, proc = proc, task = false, next = false, form = "plain", one_shot = not pid }
   task.task = task
-  by_ticket[ticket], proc.port.tickets[ticket] = task, task
   local ready, value, failure = asks[name](task, payload, ...)
   if ready then
     settle(task)
     return ready == true and answer(encode(value), failure) or value
   end
+  -- Only now: a request that ends its own process is answered here, not once more by that end.
+  by_ticket[ticket], proc.port.tickets[ticket] = task, task
   return nil
 end
 
---- Gives up a request. A process that it was about to start does not outlive it.
+--- Gives up a request.
 function M.abandon(ticket)
   local task = by_ticket[ticket]
-  if not task then
-    return
+  if task then
+    withdraw(task)
+    settle(task)
   end
-  if task.nodes then
-    channel.detach(task.nodes)
-  elseif task.awaited then
-    signals.unawait(task, task.awaited)
-  else
-    task.abandoned = true
-    local child = task.child
-    if child and registry.by_pid[child.pid] == child then
-      signals.terminate(child)
-    end
-  end
-  settle(task)
 end
 
 return M

@@ -39,14 +39,10 @@ local function ending(kind, proc, result, failure)
   }
 end
 
-local function linked_failure(proc, failure)
-  local details = fault.is(failure) and failure._details
-  local origin = type(details) == "table" and details.origin
+--- The error of everybody whom the failure of `origin` takes along, however far away.
+local function linked_failure(origin, failure)
   return new_fault(kinds.CANCELED, "linked process failed", {
-    details = {
-      origin = origin or proc.pid,
-      error = origin and details.error or tostring(failure),
-    },
+    details = { origin = origin.pid, error = tostring(failure) },
   })
 end
 
@@ -89,7 +85,7 @@ function M.answer_end(task, result, failure)
   queue.push(task)
 end
 
---- Ends one process; the processes that its links end are added to `doomed`.
+--- Ends one process; the processes that its failure ends are added to `doomed`.
 local function end_one(proc, result, failure, doomed)
   drop_coroutines(proc)
   registry.remove(proc)
@@ -99,7 +95,7 @@ local function end_one(proc, result, failure, doomed)
   local loading = proc.loading
   if loading then
     local spawner = loading.spawner
-    spawner.r1, spawner.r2 = nil, failure
+    spawner.r1, spawner.r2 = nil, copied(failure)
     queue.push_front(spawner)
   end
   tell_monitors(proc, result, failure)
@@ -112,7 +108,7 @@ local function end_one(proc, result, failure, doomed)
         if peer.trap_links then
           deliver_event(peer, ending(M.LINK_DOWN, proc, nil, failure))
         else
-          doomed[#doomed + 1] = { proc = peer, failure = linked_failure(proc, failure) }
+          doomed[#doomed + 1] = peer
         end
       end
     end
@@ -136,14 +132,17 @@ end
 --- Ends a process, and every process that its failure takes along over links.
 -- @param failure nil for a normal end, otherwise an error object
 function M.finish(proc, result, failure)
-  local doomed = { { proc = proc, failure = failure } }
-  local at = 1
+  local doomed = {}
+  end_one(proc, result, failure, doomed)
+  if not doomed[1] then
+    return
+  end
+  local following, at = linked_failure(proc, failure), 1
   while doomed[at] do
-    local next_one = doomed[at]
-    local victim = next_one.proc
+    local victim = doomed[at]
     -- Links of a large group reach the same process more than once.
     if registry.by_pid[victim.pid] == victim then
-      end_one(victim, at == 1 and result or nil, next_one.failure, doomed)
+      end_one(victim, nil, following, doomed)
     end
     doomed[at] = false
     at = at + 1

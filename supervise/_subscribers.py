@@ -1,0 +1,63 @@
+"""Lifecycle events: what they are, and who gets them. Knows no kernel."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeAlias
+
+import trio
+
+from lua_api import (
+    LinePrinted,
+    NameRegistered,
+    NameReleased,
+    ProcessExited,
+    ProcessSpawned,
+    ProcessStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+LifecycleEvent: TypeAlias = (
+    ProcessSpawned | ProcessStarted | ProcessExited | NameRegistered | NameReleased | LinePrinted
+)
+"""What a subscriber gets."""
+
+
+class Subscribers:
+    """Everybody who subscribed.
+
+    Args:
+        watch: Called with whether there are any, when one comes or goes.
+    """
+
+    def __init__(self, watch: Callable[[bool], None]) -> None:
+        self._watch = watch
+        self._channels: list[trio.MemorySendChannel[LifecycleEvent]] = []
+
+    @contextmanager
+    def subscribe(self) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
+        """Receive every event from now on, in order, until the block ends."""
+        send, receive = trio.open_memory_channel[LifecycleEvent](math.inf)
+        self._channels.append(send)
+        self._watch(True)
+        try:
+            with receive:
+                yield receive
+        finally:
+            send.close()
+            self._channels.remove(send)
+            self._watch(bool(self._channels))
+
+    def publish(self, event: LifecycleEvent) -> None:
+        """Give an event to everybody; whoever closed the receiving end has had enough."""
+        for channel in self._channels:
+            with suppress(trio.BrokenResourceError):
+                channel.send_nowait(event)
+
+    def close(self) -> None:
+        """Let everybody see the end of the channel."""
+        for channel in self._channels:
+            channel.close()
