@@ -151,9 +151,11 @@ def _argument(request: str, value: object) -> bytes | int:
     raise TypeError(f"{request}: must be a str, got {value!r}")
 
 
-def _seconds(nanoseconds: int) -> float:
+def _seconds(nanoseconds: float) -> float:
     """The first moment in seconds that is not before this one."""
     seconds = nanoseconds / NANOSECONDS
+    if math.isinf(seconds):
+        return seconds
     while round(seconds * NANOSECONDS) < nanoseconds:
         seconds = math.nextafter(seconds, math.inf)
     return seconds
