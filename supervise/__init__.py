@@ -26,10 +26,10 @@ from supervise._errors import (
     RequestError,
     SpawnError,
 )
-from supervise._subscribers import LifecycleEvent
 from supervise._node import Node, open_node, print_line
 from supervise._process import Cancel, Exit, LinkDown, Mailbox, Message, ProcessEvent, PythonProcess
 from supervise._sources import SourceError
+from supervise._subscribers import LifecycleEvent
 
 __all__ = [
     "Cancel",

@@ -36,9 +36,9 @@ from supervise._errors import (
     checked,
     fault_text,
 )
-from supervise._subscribers import LifecycleEvent, Subscribers
 from supervise._process import Exit, PythonProcess
 from supervise._sources import SourceError, Sources
+from supervise._subscribers import LifecycleEvent, Subscribers
 
 
 def print_line(pid: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lua_api import (
     Answer,
@@ -131,7 +131,7 @@ class World:
             path = need.name.replace(":", "/") + ".lua"
             self.kernel.provide_source(need.kind, need.name, path, text.encode())
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
