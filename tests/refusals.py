@@ -25,6 +25,8 @@ REFUSALS = [
         "{[('k'):rep(41)] = print}",
         'payload["' + "k" * 40 + '..."]: function cannot be sent',
     ),
+    ("{[true] = 1, [1] = 2}", "payload: the keys true and 1 are the same key in Python"),
+    ("{a = {[false] = 1, [0] = 2}}", "payload.a: the keys false and 0 are the same key in Python"),
     (
         "(function() local t = {} t.self = t return t end)()",
         "payload.self: table that contains itself cannot be sent",

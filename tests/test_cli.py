@@ -148,7 +148,7 @@ def test_every_way_to_fail_is_exit_code_1(write, capsys, body, message):
     [
         ("x = = 1", "app/bad.lua:1: unexpected symbol"),
         ('\nerror("at load")', "app/bad.lua:2: at load"),
-        ("return {}", "app/bad.lua: main is missing"),
+        ("return {}", "app/bad.lua:1: main is missing"),
     ],
 )
 def test_an_entry_that_cannot_be_loaded_says_where(write, capsys, text, message):

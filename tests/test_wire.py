@@ -128,21 +128,6 @@ def test_values_nest_to_the_limit(state, expression):
 
 
 @EVERY_LUA
-@pytest.mark.parametrize(
-    ("expression", "message"),
-    [
-        ("{[true] = 1, [1] = 2}", "payload: the keys true and 1 are the same key in Python"),
-        (
-            "{a = {[false] = 1, [0] = 2}}",
-            "payload.a: the keys false and 0 are the same key in Python",
-        ),
-    ],
-)
-def test_keys_that_python_cannot_tell_apart_are_refused(state, expression, message):
-    assert call(state, f"return wire.encode({expression})") == (None, message.encode())
-
-
-@EVERY_LUA
 def test_the_root_is_named_by_the_caller(state):
     found = call(state, "return wire.encode({print}, 'result')")
     assert found == (None, b"result[1]: function cannot be sent")

@@ -55,9 +55,17 @@ end
 
 function View.__index(view, key)
   local value = rawget(view, 1)
+  local found = nil
   if value ~= nil then
-    return value[key]
+    found = value[key]
   end
+  if found and type(value) == "string" then
+    -- A method of the text, which takes the text where it is called on the view.
+    return function(self, ...)
+      return found(value_of(self), ...)
+    end
+  end
+  return found
 end
 
 function View.__newindex()

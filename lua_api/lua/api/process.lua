@@ -46,10 +46,17 @@ end
 
 function M.listen(topic, options)
   text(1, "listen", topic)
-  if options ~= nil and type(options) ~= "table" then
-    bad(2, "listen", "table", options)
+  local with_messages = nil
+  if options ~= nil then
+    if type(options) ~= "table" then
+      bad(2, "listen", "table", options)
+    end
+    with_messages = options.message
+    if with_messages ~= nil and type(with_messages) ~= "boolean" then
+      bad(2, "listen", "option 'message' as boolean", with_messages)
+    end
   end
-  return yield(op.LISTEN, topic, options ~= nil and options.message == true)
+  return yield(op.LISTEN, topic, with_messages == true)
 end
 
 function M.inbox()
@@ -143,20 +150,16 @@ M.event = argument.read_only("process.event", {
 
 local registry = { LOCAL = "local", EVENTUAL = "eventual", CONSISTENT = "consistent", STRONG = "strong" }
 
---- nil for the scope of a node, otherwise why the scope cannot be had.
-local function scope_refused(n, name, scope)
-  optional_text(n, name, scope)
-  if scope ~= nil and scope ~= registry.LOCAL then
-    return new_fault(kinds.INVALID, "scope '" .. scope .. "' needs a cluster: without one only LOCAL can be used")
-  end
+local function scope_refused(scope)
+  return nil, new_fault(kinds.INVALID, "scope '" .. scope .. "' needs a cluster: without one only LOCAL can be used")
 end
 
 function registry.register(name, pid, scope)
   text(1, "register", name)
   optional_text(2, "register", pid)
-  local refused = scope_refused(3, "register", scope)
-  if refused then
-    return nil, refused
+  optional_text(3, "register", scope)
+  if scope ~= nil and scope ~= registry.LOCAL then
+    return scope_refused(scope)
   end
   return yield(op.REGISTER, name, pid or cpu.task.proc.pid)
 end
@@ -168,9 +171,9 @@ end
 
 function registry.unregister(name, scope)
   text(1, "unregister", name)
-  local refused = scope_refused(2, "unregister", scope)
-  if refused then
-    return nil, refused
+  optional_text(2, "unregister", scope)
+  if scope ~= nil and scope ~= registry.LOCAL then
+    return scope_refused(scope)
   end
   return yield(op.UNREGISTER, name)
 end

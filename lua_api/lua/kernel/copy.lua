@@ -7,7 +7,7 @@ local refuse = require("kernel.refuse")
 local M = {}
 
 local by_metatable, max_depth = classes.by_metatable, refuse.MAX_DEPTH
-local type, next = type, next
+local type, next, rawget = type, next, rawget
 local getmetatable = debug.getmetatable
 local unpack = table.unpack or unpack
 
@@ -30,26 +30,31 @@ local function copy_list(t, length)
   return list
 end
 
+-- Stands for a copy that was refused, as nil and false may be values; why is found later.
+local function REFUSED() end
+
 local copy_table
 
 local function copy_object(object, class, depth)
   if not class.pack then
-    return nil
+    return REFUSED
   end
   local data = class.pack(object)
-  if not is_scalar[type(data)] then
-    data = copy_table(data, depth + 1)
-    if data == nil then
-      return nil
+  local kind = type(data)
+  if not is_scalar[kind] then
+    if kind == "table" then
+      data = copy_table(data, depth + 1)
+    end
+    if kind ~= "table" or data == REFUSED then
+      return REFUSED
     end
   end
   return class.unpack(data)
 end
 
--- nil means refused; why is found later.
 function copy_table(t, depth)
   if depth > max_depth then
-    return nil
+    return REFUSED
   end
   local metatable = getmetatable(t)
   if metatable == nil then
@@ -68,14 +73,18 @@ function copy_table(t, depth)
   end
   local copy = {}
   for key, value in next, t do
-    if not is_scalar[type(key)] then
-      return nil
+    local kind = type(key)
+    if not is_scalar[kind] or (kind == "boolean" and rawget(t, key and 1 or 0) ~= nil) then
+      return REFUSED
     end
-    local kind = type(value)
+    kind = type(value)
     if not is_scalar[kind] then
-      value = kind == "table" and copy_table(value, depth + 1)
-      if not value then
-        return nil
+      if kind ~= "table" then
+        return REFUSED
+      end
+      value = copy_table(value, depth + 1)
+      if value == REFUSED then
+        return REFUSED
       end
     end
     copy[key] = value
@@ -90,14 +99,16 @@ end
 -- @treturn[2] boolean false
 -- @treturn[2] string what cannot be sent, and where
 function M.copy(value, root)
-  if is_scalar[type(value)] then
+  local kind = type(value)
+  if is_scalar[kind] then
     return true, value
+  elseif kind == "table" then
+    local copied = copy_table(value, 1)
+    if copied ~= REFUSED then
+      return true, copied
+    end
   end
-  local copy = type(value) == "table" and copy_table(value, 1)
-  if not copy then
-    return false, refuse.find(value, root)
-  end
-  return true, copy
+  return false, refuse.find(value, root)
 end
 
 return M

@@ -147,10 +147,11 @@ end
 --- A copy of `fault`; details that cannot be copied are left out.
 function M.sanitized(fault)
   local data = data_of(fault)
-  local ok, details = copy(data.details, "details")
+  -- In what is sent the details stand two levels deep, and there they must have room.
+  local ok, wrapped = copy({ { data.details } })
   data.details = nil
   if ok then
-    data.details = details
+    data.details = wrapped[1][1]
   end
   return M.new(data.kind, data.message, data)
 end

@@ -21,9 +21,12 @@ local function full(proc)
   return new_fault(kinds.RATE_LIMITED, "mailbox of " .. proc.pid .. " is full: it holds its max_mailbox of " .. limit)
 end
 
---- The error for a topic that nobody may use.
+--- The error for a topic that nobody may use; none for what is no text: the API raises for it.
 function M.reserved(topic)
-  return new_fault(kinds.INVALID, 'invalid topic "' .. tostring(topic) .. '": a topic is not empty and does not start with "@"')
+  if type(topic) ~= "string" then
+    return nil
+  end
+  return new_fault(kinds.INVALID, 'invalid topic "' .. topic .. '": a topic is not empty and does not start with "@"')
 end
 
 local function open(proc, key, kind)

@@ -23,7 +23,7 @@ local rows, count = {}, 0
 
 function M.row(n, ...)
   count = count + 1
-  rows[count] = encode_list(n, { ... })
+  rows[count] = assert(encode_list(n, { ... }))
 end
 
 --- A row that is encoded already.

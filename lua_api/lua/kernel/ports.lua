@@ -21,9 +21,8 @@ local encode, decode = wire.encode, wire.decode
 
 local M = {}
 
-registry.add_host("python", { max_processes = math.huge, max_mailbox = math.huge })
-
-local program = { entry = "python", host = registry.host("python") }
+local host = registry.new_host("python", { max_processes = math.huge, max_mailbox = math.huge })
+local program = { entry = "python", host = host }
 local by_ticket = {}
 
 local NIL = encode(nil)
@@ -118,10 +117,10 @@ end
 
 local function new_port(entry)
   local proc = {
-    pid = string.format(program.host.pid_form, registry.new_serial()),
+    pid = string.format(host.pid_form, registry.new_serial()),
     proc = false,
     mailbox = false,
-    program = entry and { entry = entry, host = program.host } or program,
+    program = entry and { entry = entry, host = host } or program,
     started = clock.now,
     mail = 0,
     links = false,

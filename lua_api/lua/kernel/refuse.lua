@@ -78,7 +78,7 @@ local function visit_items(t, path, depth, search)
   end
   for i = 1, #keys do
     local key = keys[i]
-    if search.for_python and type(key) == "boolean" then
+    if type(key) == "boolean" then
       local twin = key and 1 or 0
       if rawget(t, twin) ~= nil then
         return format("%s: the keys %s and %d are the same key in Python", path, tostring(key), twin)
@@ -121,11 +121,10 @@ end
 --- The first fault of a value, looking at numbered items first, then names in byte order.
 -- @param value a value that was refused
 -- @tparam[opt="payload"] string root what the sender calls the value
--- @tparam[opt] boolean for_python also find keys that Python cannot tell apart
 -- @treturn string such as `payload.items[3].cb: function cannot be sent`
-function M.find(value, root, for_python)
+function M.find(value, root)
   root = root or "payload"
-  local message = visit(value, root, 1, { root = root, ancestors = {}, for_python = for_python })
+  local message = visit(value, root, 1, { root = root, ancestors = {} })
   return (assert(message, "a value was refused that has no fault"))
 end
 

@@ -15,9 +15,9 @@ M.count = 0
 
 local serial = 0
 
---- Declares a host: `limits` has max_processes and max_mailbox.
-function M.add_host(name, limits)
-  hosts[name] = {
+--- A host that nobody can find by its name: `limits` has max_processes and max_mailbox.
+function M.new_host(name, limits)
+  return {
     name = name,
     count = 0,
     programs = {},
@@ -25,6 +25,11 @@ function M.add_host(name, limits)
     max_processes = limits.max_processes,
     max_mailbox = limits.max_mailbox,
   }
+end
+
+--- Declares a host (see `new_host`) on which processes can be spawned.
+function M.add_host(name, limits)
+  hosts[name] = M.new_host(name, limits)
 end
 
 function M.host(name)

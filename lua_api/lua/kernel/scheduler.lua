@@ -57,10 +57,19 @@ local function run(task, co, turn)
   end
 end
 
+-- How many coroutines may each be started by the one before, none of which has waited yet; as deep as
+-- Lua nests coroutines itself. Without a limit runaway recursion would take all memory.
+local DEEPEST = 200
+
 --- A new coroutine of a process runs next, and its creator goes on when it waits for the first time.
 handlers[op.COROUTINE] = function(creator, body, fn)
   local proc = creator.proc
-  local task = { co = create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator }
+  local depth = creator.creator and creator.depth + 1 or 1
+  if depth > DEEPEST then
+    local message = "stack overflow (more than " .. DEEPEST .. " coroutines, each started by the one before)"
+    return signals.finish(proc, nil, fault.of_error(message, creator.co))
+  end
+  local task = { co = create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator, depth = depth }
   task.task = task
   proc.tasks = proc.tasks or {}
   proc.tasks[task.co] = task

@@ -21,7 +21,7 @@ M.EXIT, M.LINK_DOWN, M.CANCEL = "EXIT", "LINK_DOWN", "CANCEL"
 
 --- Hands an event to a process in the form it reads: a Lua process its own table, a Python process bytes.
 local function deliver_event(proc, event)
-  mailbox.deliver_event(proc, proc.port and wire.encode(event) or event)
+  mailbox.deliver_event(proc, proc.port and wire.encode_record(event) or event)
 end
 
 local function copied(value)
@@ -78,7 +78,7 @@ end
 --- Answers a task that waited for the end of a process: the result, or nil and the error.
 function M.answer_end(task, result, failure)
   if task.ticket then
-    task.r1 = wire.encode({ result = result, error = failure, at = clock.unix() })
+    task.r1 = wire.encode_record({ result = result, error = failure, at = clock.unix() })
   else
     task.r1, task.r2 = copied(result), copied(failure)
   end
@@ -132,6 +132,9 @@ end
 --- Ends a process, and every process that its failure takes along over links.
 -- @param failure nil for a normal end, otherwise an error object
 function M.finish(proc, result, failure)
+  if registry.by_pid[proc.pid] ~= proc then
+    return
+  end
   local doomed = {}
   end_one(proc, result, failure, doomed)
   if not doomed[1] then

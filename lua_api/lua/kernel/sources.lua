@@ -5,6 +5,7 @@ local fault = require("kernel.fault")
 local outbox = require("kernel.outbox")
 
 local kinds, new_fault = fault.kinds, fault.new
+local gsub, sub = string.gsub, string.sub
 local load, setfenv = load, setfenv
 
 local M = {}
@@ -31,7 +32,7 @@ local function compile(text, chunk_name)
   return factory and factory(), message
 end
 
---- What is known of a source: `{ body =, method = }`, or nil.
+--- What is known of a source: `{ body =, method =, chunk_name =, last_line = }`, or nil.
 function M.get(kind, name)
   return compiled[kind][name]
 end
@@ -66,7 +67,9 @@ function M.provide(kind, name, chunk_name, text, method)
     answer(kind, name, nil, new_fault(kinds.INVALID, message))
     return nil, message
   end
-  local source = { body = body, method = method, chunk_name = chunk_name }
+  local _, breaks = gsub(text, "\n", "")
+  local last_line = breaks + (sub(text, -1) == "\n" and 0 or 1)
+  local source = { body = body, method = method, chunk_name = chunk_name, last_line = last_line }
   compiled[kind][name] = source
   answer(kind, name, source)
   return true

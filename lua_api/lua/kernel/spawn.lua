@@ -32,7 +32,8 @@ local function main_of(module, source)
   end
   if type(main) ~= "function" then
     local file, method = string.gsub(source.chunk_name, "^[@=]", ""), source.method
-    error(file .. ": " .. method .. " is missing: end the file with return { " .. method .. " = " .. method .. " }", 0)
+    local place = file .. ":" .. source.last_line .. ": "
+    error(place .. method .. " is missing: end the file with return { " .. method .. " = " .. method .. " }", 0)
   end
   return main
 end
@@ -78,9 +79,19 @@ local function program_of(host, entry, source)
   return program
 end
 
+-- How many processes a task spawns in a row before the others get their turn.
+local TURN = 64
+
 local function answer(spawner, value, failure)
   spawner.r1, spawner.r2 = value, failure
-  queue.push_front(spawner)
+  local spawns = (spawner.spawns or 0) + 1
+  if spawns < TURN then
+    spawner.spawns = spawns
+    queue.push_front(spawner)
+  else
+    spawner.spawns = 0
+    queue.push(spawner)
+  end
 end
 
 --- Creates the process and lets it run its chunk next.

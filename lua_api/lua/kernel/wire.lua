@@ -12,6 +12,7 @@ local writer = require("kernel.wire_writer")
 return {
   encode = writer.encode,
   encode_list = writer.encode_list,
+  encode_record = writer.encode_record,
   join = writer.join,
   decode = reader.decode,
   decode_list = reader.decode_list,

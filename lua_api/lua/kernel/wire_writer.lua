@@ -220,7 +220,7 @@ local function finish(n, value, root)
     out = {}
   end
   if not n then
-    return nil, refuse.find(value, root, true)
+    return nil, refuse.find(value, root)
   end
   return bytes
 end
@@ -234,12 +234,18 @@ function M.encode(value, root)
   return finish(put(value, 0, 1), value, root)
 end
 
---- Items 1 to `length` as the bytes of a list, in which items may be nil.
+--- The kernel's own table around values of users, each of which may nest as deep as one alone.
+-- @treturn string
+function M.encode_record(record)
+  return assert(finish(put(record, 0, 0), record))
+end
+
+--- Items 1 to `length` as the bytes of a list, in which items may be nil. Each may nest as deep as one alone.
 -- @treturn[1] string
 -- @treturn[2] nil
 -- @treturn[2] string what cannot be sent, and where
 function M.encode_list(length, items, root)
-  return finish(put_items(items, length, 0, 1), items, root)
+  return finish(put_items(items, length, 0, 0), items, root)
 end
 
 --- Values that are already bytes as the bytes of a list of them.
