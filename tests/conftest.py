@@ -1,4 +1,7 @@
-"""Runs `async def` tests under trio, on a virtual clock that jumps while everybody waits."""
+"""Runs `async def` tests under trio, on a virtual clock that jumps while everybody waits.
+
+Hypothesis hunts briefly by default; `--hypothesis-profile=long` before a release.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,18 @@ from functools import partial
 
 import pytest
 import trio
+from hypothesis import HealthCheck, settings
 from trio.testing import MockClock
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+settings.register_profile(
+    "default", deadline=None, derandomize=False, max_examples=40, suppress_health_check=_SLOW
+)
+settings.register_profile(
+    "long", deadline=None, max_examples=2000, stateful_step_count=100, suppress_health_check=_SLOW
+)
+settings.load_profile("default")
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ SPAWNING = {
         """local function chain(n)
           if n > 0 then coroutine.spawn(function() chain(n - 1) end) end
         end
-        chain(20000) return "done" """,
+        chain(5000) return "done" """,
         "done",
     ),
 }

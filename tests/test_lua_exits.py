@@ -44,11 +44,15 @@ FAILURES = [
         "c",
     ),
     ("raised again", "local ok, e = pcall(error, 'm', 0) error(e, 0)", "m"),
-    ("closed channel", "local c = channel.new() c:close()\nc:send(1)", "app/q.lua:2: send on closed"),
+    (
+        "closed channel",
+        "local c = channel.new() c:close()\nc:send(1)",
+        "app/q.lua:2: send on closed",
+    ),
     (
         "recursion of coroutines",
         "local function f() coroutine.spawn(f) end f()",
-        "stack overflow (more than 200 coroutines",
+        "stack overflow (more than 10000 coroutines",
     ),
     ("a result that cannot be sent", "return {cb = print}", "result.cb: function cannot be sent"),
     ("a cyclic result", "local t = {} t.t = t return t", "result.t: table that contains itself"),
@@ -109,7 +113,9 @@ def test_what_a_watcher_sees_of_an_end(world, name, body, result, error, how, tr
         return
     assert isinstance(found, dict), found
     seen = found["seen"] or []
-    kinds = ["EXIT"] * ("monitored" in how) + ["LINK_DOWN"] * (error is not None and "linked" in how)
+    kinds = ["EXIT"] * ("monitored" in how) + ["LINK_DOWN"] * (
+        error is not None and "linked" in how
+    )
     assert [event["kind"] for event in seen] == kinds
     for event in seen:
         assert event["from"] == found["q"]
@@ -236,7 +242,9 @@ def test_trap_links_is_looked_at_when_the_failure_comes():
     """
     q = "process.inbox():receive() error('x')"
     assert run(body, q=q) == "LINK_DOWN"
-    swapped = body.replace("process.send(q", "process.set_options{trap_links = false} process.send(q")
+    swapped = body.replace(
+        "process.send(q", "process.set_options{trap_links = false} process.send(q"
+    )
     found = run(swapped, q=q)
     assert isinstance(found, Fault)
     assert found.message == "linked process failed"

@@ -80,7 +80,9 @@ def round_trip(expression, way):
 def test_what_can_be_sent_arrives_equal_and_of_the_same_types(expression, way):
     head, q = round_trip(expression, way)
     body = f"local value = {expression} local got, err = trip(value)"
-    assert run(SAME + head + body + " if err then error(err) end return same(value, got)", q=q) is True
+    assert (
+        run(SAME + head + body + " if err then error(err) end return same(value, got)", q=q) is True
+    )
 
 
 @EVERY_WAY

@@ -105,8 +105,8 @@ BROKEN = [
 
 @pytest.mark.parametrize(("text", "words"), BROKEN)
 def test_a_file_that_cannot_be_loaded_is_reported_by_every_spawn(text, words):
-    body = f"""
-      local texts, names = {{}}, {{"spawn", "spawn_monitored", "spawn_linked", "exec"}}
+    body = """
+      local texts, names = {}, {"spawn", "spawn_monitored", "spawn_linked", "exec"}
       for i, name in ipairs(names) do
         local pid, err = process[name]("app:broken", HOST)
         texts[i] = pid == nil and tostring(err)

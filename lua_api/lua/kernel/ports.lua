@@ -317,8 +317,9 @@ end
 function M.abandon(ticket)
   local task = by_ticket[ticket]
   if task then
-    withdraw(task)
+    -- First: what `withdraw` ends may take the port along, and it must not answer this.
     settle(task)
+    withdraw(task)
   end
 end
 

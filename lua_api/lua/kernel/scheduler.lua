@@ -57,9 +57,9 @@ local function run(task, co, turn)
   end
 end
 
--- How many coroutines may each be started by the one before, none of which has waited yet; as deep as
--- Lua nests coroutines itself. Without a limit runaway recursion would take all memory.
-local DEEPEST = 200
+-- How many coroutines may each be started by the one before, none of which has waited yet: without a
+-- limit runaway recursion would take all memory.
+local DEEPEST = 10000
 
 --- A new coroutine of a process runs next, and its creator goes on when it waits for the first time.
 handlers[op.COROUTINE] = function(creator, body, fn)
