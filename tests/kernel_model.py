@@ -87,6 +87,7 @@ class Process:
     names: dict[str, None] = Factory(dict)
     awaited_by: list[tuple[Process, int]] = Factory(list)
     waits: dict[int, Wait | Process] = Factory(dict)
+    begun: dict[int, Process] = Factory(dict)  # what the waits with these tickets started
 
     @property
     def is_port(self) -> bool:
@@ -178,19 +179,32 @@ class Model:
         followers = [] if error is None else self._break_links(process, error)
         for peer in process.links:  # links are symmetric, and gone after an end (48)
             del peer.links[process]
+        process.links.clear()
         for waiting, ticket in process.awaited_by:
             if waiting.alive:
                 del waiting.waits[ticket]
                 self.woken[ticket] = (waiting, (result, error))
         for target in process.watching:
             del target.watchers[process]
+        process.watching.clear()
         self.sleepers = [s for s in self.sleepers if s[2] is not process]
         self._end_waits(process)
         if not process.is_port:
             self.log.append(("exited", process.pid, result, error))
         elif error is not None:
             self.log.append(("port ended", process.pid, error))
+        if process.is_port:
+            for ticket in process.waits:
+                self._end_begun(process, ticket)
         return followers
+
+    def _end_begun(self, process: Process, ticket: int) -> None:
+        """What a wait has started does not outlive the wait; to the waiting port it never was."""
+        child = process.begun.get(ticket)
+        if child is not None and child.alive:
+            self.unlink(process, child.pid)
+            self.unmonitor(process, child.pid)
+            self.terminate(child.pid)
 
     def _break_links(self, process: Process, error: Failure) -> list[Process]:
         """Tells those who trap links (51); returns the others."""
@@ -305,6 +319,7 @@ class Model:
             self._withdraw(wait)
         else:
             wait.awaited_by.remove((process, ticket))
+            self._end_begun(process, ticket)
 
     def give_back(self, ticket: int, channel: Channel, item: Message | Event) -> None:
         """An item that was on its way to a wait that is given up is the next one again (58)."""

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from lua_api import PortEnded, ProcessExited, Reply, encode, encode_list
+from lua_api import Fault, PortEnded, ProcessExited, Reply, encode, encode_list
 from tests.kernel_model import CLOSED, Failure, Message, Model, Process, Refusal
 from tests.puppets import (
     MAX_MAILBOX,
@@ -46,7 +46,6 @@ class KernelAgainstModel(RuleBasedStateMachine):
         self.world = World()
         self.model = Model(MAX_PROCESSES, MAX_MAILBOX)
         self.payloads = itertools.count(1000)
-        self.children: dict[int, Process] = {}
 
     # Who takes part
 
@@ -82,7 +81,7 @@ class KernelAgainstModel(RuleBasedStateMachine):
         answer = self.world.answers.pop(ticket)
         if answer.index is not None:
             return (answer.index - 1, received(answer))
-        if answer.second is False:
+        if answer.second is False or isinstance(answer.second, Fault):
             return (None, CLOSED)
         fields: Any = answer.value
         return (fields.get("result"), failure_of(fields.get("error")))
@@ -165,7 +164,7 @@ class KernelAgainstModel(RuleBasedStateMachine):
         self.world.started.clear()
         child = self.model.born(pid, host, process, link=link, monitor=monitor)
         self.model.wait_for_end(process, ticket, child)
-        self.children[ticket] = child
+        process.begun[ticket] = child
         self.settled()
 
     @precondition(lambda self: any(p.is_port for p in self.model.live.values()))
@@ -308,11 +307,6 @@ class KernelAgainstModel(RuleBasedStateMachine):
             given_up = tickets[ticket % len(tickets)]
             self.model.abandon(process, given_up)
             self.world.kernel.abandon(given_up)
-            child = self.children.get(given_up)
-            if child is not None:
-                self.model.unlink(process, child.pid)
-                self.model.unmonitor(process, child.pid)
-                self.model.terminate(child.pid)
         self.settled()
 
     @precondition(lambda self: any(p.is_port for p in self.model.live.values()))
