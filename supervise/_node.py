@@ -212,7 +212,7 @@ class Node:
         """
         answer = await self.driver.request(None, "call", encode(payload), dest, topic)
         checked(answer, dest)
-        if answer.index == _FROM_EVENTS:
+        if answer.index == _ENDED:
             raise ProcessExitedError(dest, cast("dict[str, Any]", answer.value).get("error"))
         return answer.value
 
@@ -317,8 +317,8 @@ class Node:
 
 _Output: TypeAlias = Callable[[str, str], None]
 
-# A call waits for its inbox first and for the end of the other process second.
-_FROM_EVENTS = 2
+# The index of an answer to a call that is the end of the other process instead of its reply.
+_ENDED = 2
 
 
 def _check_hosts(hosts: Sequence[HostSpec]) -> None:

@@ -30,7 +30,8 @@ local NIL = encode(nil)
 -- An answer is a list: value, then a failure or a marker (see channel.lua), then a sender, then the
 -- index of a select. `bytes` is the value, encoded already.
 local function answer(bytes, second, sender, index)
-  return "\148" .. bytes .. encode(second) .. encode(sender) .. encode(index)
+  second = second == nil and NIL or encode(second)
+  return "\148" .. bytes .. second .. (sender and encode(sender) or NIL) .. (index and encode(index) or NIL)
 end
 
 local function reply(ticket, bytes, second, sender, index)
@@ -42,6 +43,9 @@ local function settle(task)
   local ticket = task.ticket
   by_ticket[ticket] = nil
   task.proc.port.tickets[ticket] = nil
+  if task.awaited then
+    signals.unawait(task, task.awaited)
+  end
   if task.one_shot and registry.by_pid[task.proc.pid] then
     signals.finish(task.proc)
   end
@@ -51,6 +55,10 @@ end
 local forms = {
   value = function(task)
     return task.r1 or NIL, task.r2, task.r3
+  end,
+  -- A reply has its topic beside it; without one it is the end of the other process.
+  reply = function(task)
+    return task.r1 or NIL, task.r2, task.r3, task.r2 ~= nil and 1 or 2
   end,
   first = function(task)
     return task.r2 or NIL, task.r3, task.r4, task.r1
@@ -87,9 +95,7 @@ end
 local function withdraw(task)
   if task.nodes then
     give_back(task)
-  elseif task.awaited then
-    signals.unawait(task, task.awaited)
-  else
+  elseif not task.awaited then
     task.abandoned = true
     local child = task.child
     if child and registry.by_pid[child.pid] == child then
@@ -125,7 +131,7 @@ local function new_port(entry)
     mail = 0,
     links = false,
     monitors = false,
-    port = { tickets = {}, channels = {}, ids = {}, last = 0, on_end = on_end },
+    port = { tickets = {}, channels = false, ids = false, last = 0, on_end = on_end },
   }
   proc.proc = proc
   return proc
@@ -159,6 +165,7 @@ end
 
 local function number_of(proc, ch)
   local port = proc.port
+  port.channels, port.ids = port.channels or {}, port.ids or {}
   local number = port.ids[ch]
   if not number then
     number = port.last + 1
@@ -195,14 +202,14 @@ function asks.call(task, payload, dest, topic)
   local target, failure = registry.find(dest)
   local ok
   if target then
-    signals.monitor(proc, target)
     ok, failure = post(target, topic, payload, proc.pid)
   end
   if not ok then
     return true, nil, failure
   end
-  task.form = "first"
-  requests.wait_for_first(task, { mailbox.inbox(proc), false, false, mailbox.events(proc), false, false }, 2)
+  task.form, task.awaited = "reply", target
+  signals.await(task, target)
+  channel.add_waiter(mailbox.inbox(proc), "receivers", task)
 end
 
 function asks.spawn(task, arguments, entry, host, link, monitor, await)
@@ -239,7 +246,7 @@ end
 
 function asks.unlisten(task, _, number)
   local port = task.proc.port
-  local ch = port.channels[number]
+  local ch = port.channels and port.channels[number]
   local ok, failure = mailbox.unlisten(task.proc, ch)
   if ok then
     forget_drained(port, ch)
@@ -252,7 +259,7 @@ function asks.receive(task, numbers, default)
   local port, cases = task.proc.port, {}
   local list = decode(numbers)
   for i = 1, #list do
-    local ch = port.channels[list[i]]
+    local ch = port.channels and port.channels[list[i]]
     if not ch then
       return "encoded", answer(NIL, false, nil, i)
     end

@@ -77,7 +77,10 @@ end
 
 --- Answers a task that waited for the end of a process: the result, or nil and the error.
 function M.answer_end(task, result, failure)
-  if task.ticket then
+  if task.next then
+    -- A reply that came before the end has made it ready.
+    return
+  elseif task.ticket then
     task.r1 = wire.encode_record({ result = result, error = failure, at = clock.unix() })
   else
     task.r1, task.r2 = copied(result), copied(failure)
@@ -135,9 +138,9 @@ function M.finish(proc, result, failure)
   if registry.by_pid[proc.pid] ~= proc then
     return
   end
-  local doomed = {}
+  local doomed = proc.links and {}
   end_one(proc, result, failure, doomed)
-  if not doomed[1] then
+  if not doomed or not doomed[1] then
     return
   end
   local following, at = linked_failure(proc, failure), 1
