@@ -95,7 +95,9 @@ end
 local function withdraw(task)
   if task.nodes then
     give_back(task)
-  elseif not task.awaited then
+  elseif task.awaited then
+    signals.unawait(task, task.awaited)
+  else
     task.abandoned = true
     local child = task.child
     if child and registry.by_pid[child.pid] == child then
@@ -114,7 +116,13 @@ local function on_end(proc, failure)
   if failure ~= nil then
     outbox.row(3, outbox.ENDED, proc.pid, failure)
   end
-  for ticket, task in next, proc.port.tickets do
+  local tickets = {}
+  for ticket in next, proc.port.tickets do
+    tickets[#tickets + 1] = ticket
+  end
+  table.sort(tickets)
+  for _, ticket in ipairs(tickets) do
+    local task = by_ticket[ticket]
     by_ticket[ticket] = nil
     withdraw(task)
     reply(ticket, NIL, ended(proc.pid))
