@@ -47,6 +47,8 @@ def transitions(name: str) -> list[tuple[int, int, str]] | None:
     start, end = _FIRST.replace(tzinfo=zone), _LAST.replace(tzinfo=zone)
     rule = _rule(zone, start)
     found = [_row(start, rule)]
+    if zone.utcoffset(None) is not None:  # the same at all times
+        return found
     while start < end:
         then = min(start + _STEP, end)
         while rule != _rule(zone, then):

@@ -7,7 +7,7 @@ local refuse = require("kernel.refuse")
 local M = {}
 
 local by_metatable, max_depth = classes.by_metatable, refuse.MAX_DEPTH
-local type, next, rawget = type, next, rawget
+local type, next, rawget, pcall, max = type, next, rawget, pcall, math.max
 local getmetatable = debug.getmetatable
 local unpack = table.unpack or unpack
 
@@ -18,13 +18,28 @@ M.is_scalar = is_scalar
 -- Beyond this many items the stack space for `unpack` costs more than it saves.
 local LONGEST_UNPACK = 200
 
+-- Whether the `length` items of `t` are all it holds and nothing but numbers, most often data in bulk.
+-- `math.max` takes numbers alone and looks at them faster than a loop in Lua.
+local function is_numbers(t, length)
+  if type(t[1]) ~= "number" or not pcall(max, unpack(t, 1, length)) then
+    return false
+  end
+  local count = 0
+  for _ in next, t do
+    count = count + 1
+  end
+  return count == length
+end
+
 -- A copy made in one go, of the right size. It is whole if it has every key of the original, which
 -- holds for lists of scalars; anything else is left to the general way.
 local function copy_list(t, length)
   local list = { unpack(t, 1, length) }
-  for key, value in next, t do
-    if list[key] == nil or not is_scalar[type(value)] then
-      return nil
+  if not is_numbers(t, length) then
+    for key, value in next, t do
+      if list[key] == nil or not is_scalar[type(value)] then
+        return nil
+      end
     end
   end
   return list
