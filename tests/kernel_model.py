@@ -189,14 +189,18 @@ class Model:
         process.watching.clear()
         self.sleepers = [s for s in self.sleepers if s[2] is not process]
         self._end_waits(process)
-        if not process.is_port:
-            self.log.append(("exited", process.pid, result, error))
-        elif error is not None:
-            self.log.append(("port ended", process.pid, error))
         if process.is_port:
-            for ticket in process.waits:
-                self._end_begun(process, ticket)
+            self._end_port(process, error)
+        else:
+            self.log.append(("exited", process.pid, result, error))
         return followers
+
+    def _end_port(self, process: Process, error: Failure | None) -> None:
+        """Outside is told of a failure, and what its waits have started ends."""
+        if error is not None:
+            self.log.append(("port ended", process.pid, error))
+        for ticket in process.waits:
+            self._end_begun(process, ticket)
 
     def _end_begun(self, process: Process, ticket: int) -> None:
         """What a wait has started does not outlive the wait; to the waiting port it never was."""

@@ -25,17 +25,20 @@ local host = registry.new_host("python", { max_processes = math.huge, max_mailbo
 local program = { entry = "python", host = host }
 local by_ticket = {}
 
+-- What most answers hold, encoded once.
 local NIL = encode(nil)
+local INDEX = { [0] = encode(0), encode(1), encode(2) }
+local REPLY = "\147" .. encode(outbox.REPLY)
 
 -- An answer is a list: value, then a failure or a marker (see channel.lua), then a sender, then the
 -- index of a select. `bytes` is the value, encoded already.
 local function answer(bytes, second, sender, index)
   second = second == nil and NIL or encode(second)
-  return "\148" .. bytes .. second .. (sender and encode(sender) or NIL) .. (index and encode(index) or NIL)
+  return "\148" .. bytes .. second .. (sender and encode(sender) or NIL) .. (index and (INDEX[index] or encode(index)) or NIL)
 end
 
 local function reply(ticket, bytes, second, sender, index)
-  outbox.raw("\147" .. encode(outbox.REPLY) .. encode(ticket) .. answer(bytes, second, sender, index))
+  outbox.raw(REPLY .. encode(ticket) .. answer(bytes, second, sender, index))
 end
 
 --- Forgets a request; the port of a one-shot call goes with it.
