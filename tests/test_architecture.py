@@ -1,0 +1,84 @@
+"""The rules of the layout: imports point one way, packages meet at their front doors."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+from lupa.lua54 import LuaRuntime
+
+import lua_api
+import specs
+import supervise
+from tests.kernel_state import preload
+
+ROOT = Path(specs.__file__).parent.parent
+
+# What each package may import besides itself and the standard library.
+ALLOWED = {
+    "specs": {"attr", "attrs", "cattrs"},
+    "lua_api": {"attrs", "lupa", "msgspec", "specs", "tzlocal"},
+    "supervise": {"attrs", "click", "lua_api", "msgspec", "outcome", "rich", "specs", "trio"},
+}
+STANDARD = sys.stdlib_module_names
+
+
+def modules(package):
+    examples = ROOT / "specs" / "examples"
+    for path in sorted((ROOT / package).rglob("*.py")):
+        if examples not in path.parents:
+            yield path
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_imports_point_one_way(package):
+    for path in modules(package):
+        for name in imports(path):
+            top = name.split(".")[0]
+            assert top in STANDARD or top == package or top in ALLOWED[package], f"{path}: {name}"
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_packages_meet_at_their_front_doors(package):
+    ours = set(ALLOWED) - {package}
+    for path in modules(package):
+        for name in imports(path):
+            assert name.split(".")[0] not in ours or "." not in name, f"{path}: {name}"
+
+
+@pytest.mark.parametrize("module", [specs, lua_api, supervise], ids=lambda module: module.__name__)
+def test_every_public_name_is_there_and_documented(module):
+    for name in module.__all__:
+        value = getattr(module, name)
+        assert name.isupper() or not hasattr(value, "__doc__") or value.__doc__, name
+
+
+def test_the_kernel_and_the_api_set_no_global():
+    state = LuaRuntime(encoding=None)
+    preload(state)
+    state.execute(
+        b"""
+        setmetatable(_G, { __newindex = function(_, name) error("global '" .. name .. "' is set") end })
+        require("kernel.zones").provide("Local", { { 0, 0, "UTC" } })
+        require("kernel.init")
+        """
+    )
+
+
+def test_each_file_says_what_it_is():
+    for package in ALLOWED:
+        for path in modules(package):
+            assert ast.get_docstring(ast.parse(path.read_text())), path
+    for path in (ROOT / "lua_api").rglob("*.lua"):
+        assert path.read_text().startswith("---"), path
