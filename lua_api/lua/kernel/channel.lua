@@ -196,6 +196,7 @@ function M.length(ch)
   return (ch.tail - ch.head) / ch.kind.stride
 end
 
+--- Takes the first item of a buffer that holds one; returns value, marker, sender.
 local function take_item(ch)
   local of_kind, buffer, head = ch.kind, ch.buffer, ch.head
   local stride, marker, from = of_kind.stride, of_kind.marker, nil
@@ -223,6 +224,8 @@ local function take_item(ch)
   ch.head = head
   return value, marker, from
 end
+
+M.take_item = take_item
 
 --- A waiting sender's value moves up as soon as there is room.
 local function admit_sender(ch)

@@ -7,7 +7,7 @@ local fault = require("kernel.fault")
 local queue = require("kernel.queue")
 
 local kinds, new_fault = fault.kinds, fault.new
-local push = queue.push
+local LAST = queue.LAST
 local byte, type = string.byte, type
 local hand_over, put, new_channel = channel.hand_over, channel.put, channel.new
 local INBOX, EVENTS, TOPIC = channel.INBOX, channel.EVENTS, channel.TOPIC
@@ -83,7 +83,7 @@ function M.deliver(proc, topic, payload, from)
       -- The common case of `wake`: one coroutine that waits for this channel alone.
       ch.receivers = false
       waiter.r1, waiter.r2, waiter.r3 = payload, marker, from
-      push(waiter)
+      queue.last.next, queue.last, waiter.next = waiter, waiter, LAST
       return true
     end
     return hand_over(ch, payload, marker, from)

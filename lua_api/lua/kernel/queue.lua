@@ -1,23 +1,17 @@
 --- The run queue: tasks that have something to do, first come, first served.
--- A linked list through the tasks themselves: `task.next` is false for a task that is not queued.
+-- A linked list through the tasks themselves, with this module at its head: `task.next` is false for a
+-- task that is not queued, and LAST for the last one.
 
 local M = {}
 
 local LAST = {}
 M.LAST = LAST
-M.first, M.last = LAST, LAST
+M.next, M.last = LAST, M
 
 function M.push(task)
-  if task.next then
-    return
+  if not task.next then
+    M.last.next, M.last, task.next = task, task, LAST
   end
-  task.next = LAST
-  if M.first == LAST then
-    M.first = task
-  else
-    M.last.next = task
-  end
-  M.last = task
 end
 
 --- Puts a task before all others: it goes on within the step that made it ready.
@@ -25,20 +19,23 @@ function M.push_front(task)
   if task.next then
     return
   end
-  task.next = M.first
-  if M.first == LAST then
+  task.next = M.next
+  if M.next == LAST then
     M.last = task
   end
-  M.first = task
+  M.next = task
 end
 
+--- Takes the first task, or nil.
 function M.pop()
-  local task = M.first
+  local task = M.next
   if task == LAST then
     return nil
   end
-  M.first = task.next
-  task.next = false
+  if task.next == LAST then
+    M.last = M
+  end
+  M.next, task.next = task.next, false
   return task
 end
 

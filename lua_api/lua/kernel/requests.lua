@@ -23,7 +23,7 @@ local kinds, new_fault = fault.kinds, fault.new
 local by_pid, find = registry.by_pid, registry.find
 local deliver, push = mailbox.deliver, queue.push
 local state_of = channel.state_of
-local try_receive = channel.try_receive
+local take_item, try_receive = channel.take_item, channel.try_receive
 local type = type
 
 local M = {}
@@ -94,6 +94,14 @@ handlers[op.RECEIVE] = function(task, handle)
   local ch = state_of[handle]
   if not ch then
     return true
+  elseif not ch.senders then
+    -- The common cases of what follows: something is there, or nothing is and nobody else waits.
+    if ch.head ~= ch.tail then
+      return true, take_item(ch)
+    elseif not ch.receivers and not ch.closed then
+      ch.receivers = task
+      return
+    end
   end
   local ready, value, marker, from = try_receive(ch)
   if ready then

@@ -25,7 +25,6 @@ function M.on_ready_port(callback)
 end
 
 local function run(task, co, turn)
-  local creator = task.creator
   cpu.task = task
   local ok, request, a, b, c, d = resume(co, task.r1, task.r2, task.r3, task.r4)
   if task.r4 then
@@ -42,6 +41,7 @@ local function run(task, co, turn)
     -- A request can end the process that makes it, for instance over a link.
     if not more or not task.co then
       -- The first wait lets the creator go on; waiting for a coroutine of one's own is none.
+      local creator = task.creator
       if creator and request ~= COROUTINE then
         task.creator = nil
         queue.push_front(creator)
@@ -84,11 +84,15 @@ function M.step(now, budget)
   clock.now = now
   timers.fire_due()
   while budget > 0 do
-    local task = queue.first
+    local task = queue.next
     if task == LAST then
       break
     end
-    queue.first, task.next = task.next, false
+    local following = task.next
+    if following == LAST then
+      queue.last = queue
+    end
+    queue.next, task.next = following, false
     local co = task.co
     if co then
       budget = budget - run(task, co, TURN)
@@ -98,7 +102,7 @@ function M.step(now, budget)
     end
   end
   cpu.task = false
-  return queue.first ~= LAST, timers.next_at()
+  return queue.next ~= LAST, timers.next_at()
 end
 
 return M
