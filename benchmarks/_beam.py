@@ -81,6 +81,26 @@ def skynet(plan: Plan) -> Samples:
     return _run("skynet", plan, 1)
 
 
+def restart(plan: Plan) -> Samples:
+    """Crash one child of a supervisor again and again."""
+    return _run("restart", plan, 1)
+
+
+def crash_all(plan: Plan) -> Samples:
+    """Crash all children of a supervisor at once, until the last replacement has begun."""
+    return _run("crash_all", plan, 1)
+
+
+def start_stop(plan: Plan) -> Samples:
+    """Start a supervisor with many children, and stop it."""
+    return _run("start_stop", plan, 1)
+
+
+def start_child(plan: Plan) -> Samples:
+    """Add children to a simple_one_for_one supervisor; the last one answers."""
+    return _run("start_child", plan, plan.size)
+
+
 def cold_start(plan: Plan) -> Samples:
     """An emulator that spawns a process and hears back from it."""
     return time_cold_start([*_ERL, "-pa", _compiled(plan), "-run", "bench", "cold_start"], plan)

@@ -15,10 +15,16 @@ from benchmarks._timing import cold_start as time_cold_start
 from benchmarks._workloads import RING, SENDERS, Plan
 
 _THREADS = "each actor is an OS thread: too many of them"
+_UNSUPERVISED = "an actor that fails stops, nothing restarts it"
 NOT_APPLICABLE = {
     "spawn-100k": _THREADS,
     "skynet": _THREADS,
     "nested": "actors share the payload, nothing is copied: as ping-pong",
+    "restart": _UNSUPERVISED,
+    "crash-1k": _UNSUPERVISED,
+    "crash-10k": _UNSUPERVISED,
+    "start-stop": _UNSUPERVISED,
+    "start-child": _UNSUPERVISED,
 }
 
 Ref = pykka.ActorRef[Any]

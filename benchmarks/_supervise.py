@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import asynccontextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks._timing import Batches, Samples, SpawnMeter
+from benchmarks import _supervise_trees as trees
+from benchmarks._timing import Batches, Phases, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
 from benchmarks._workloads import RING, SENDERS, Plan, check_count, leaves_sum, nested_payload
 from supervise import HostSpec, open_node
@@ -94,6 +96,69 @@ async def python_call(plan: Plan) -> Samples:
         for calls in batches:
             for _ in range(calls):
                 await node.call(echo, "echo", 1)
+    return batches.samples(plan.size)
+
+
+async def _crashes(node: Node, entry: str, children: int, plan: Plan, per: int) -> Samples:
+    """Time the batches of a Lua process that crashes the children of a tree."""
+    driver = await node.spawn(entry, children, host=HOST)
+    async with trees.open_tree(node, children, driver):
+        batches = Batches(plan)
+        for crashes in batches:
+            check_count(await node.call(driver, "run", crashes), crashes)
+    return batches.samples(per)
+
+
+async def restart(plan: Plan) -> Samples:
+    """Crash one child again and again: first from Python, then by a Lua process.
+
+    `time` starts before Python sends the order to crash and ends when a Python process has the word
+    of the replacement: nothing is subtracted for the two messages.
+    """
+    async with _open() as node:
+        seen = []
+        async with node.open_process() as watcher, trees.open_tree(node, 1, watcher.pid):
+            child = str((await watcher.receive()).payload)
+            for _ in range(plan.size // 10 + plan.size * plan.batches):
+                started = time.perf_counter()
+                node.send(child, "crash")
+                child = str((await watcher.receive()).payload)
+                seen.append(time.perf_counter() - started)
+        driven = await _crashes(node, "bench:crash_in_turn", 1, plan, plan.size)
+    return {"time": seen[plan.size // 10 :], "driven": driven["time"]}
+
+
+async def crash_all(plan: Plan) -> Samples:
+    """Crash all children of a supervisor at once, until the last replacement has begun."""
+    async with _open() as node:
+        return await _crashes(node, "bench:crash_all", plan.size, plan, per=1)
+
+
+async def start_stop(plan: Plan) -> Samples:
+    """Start a supervisor with many children, wait until all have begun, stop it."""
+    async with _open() as node:
+        phases = Phases(plan)
+        for children in phases:
+            driver = await node.spawn("bench:crash_all", children, host=HOST)
+            spec = trees.crashing(children, driver)
+            with phases.timed("start"):
+                tree = await node.start(spec)
+            await node.call(driver, "run", 0)
+            with phases.timed("stop"):
+                await tree.stop()
+    return phases.samples(per=1)
+
+
+async def start_child(plan: Plan) -> Samples:
+    """Add children to a dynamic supervisor; the last one answers."""
+    async with _open() as node:
+        pool = await node.start(trees.POOL)
+        batches = Batches(plan)
+        for count in batches:
+            for _ in range(count):
+                last = await pool.start_child(trees.ECHO)
+            await node.call(last, "echo", 1)
+        await pool.stop()
     return batches.samples(plan.size)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,36 @@ class Batches:
     def samples(self, per: int) -> Samples:
         """Seconds per operation of every batch that counted."""
         return {"time": [seconds / per for seconds in self._seconds]}
+
+
+class Phases(Batches):
+    """Times the named parts of each batch, and nothing between them.
+
+    Example:
+        phases = Phases(plan)
+        for size in phases:
+            with phases.timed("start"):
+                work(size)
+        return phases.samples(per=1)
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._parts: dict[str, list[float]] = {}
+
+    @contextmanager
+    def timed(self, metric: str) -> Iterator[None]:
+        """Count the seconds of the block as a sample of `metric`."""
+        started = time.perf_counter()
+        yield
+        self._parts.setdefault(metric, []).append(time.perf_counter() - started)
+
+    def samples(self, per: int) -> Samples:
+        """Seconds per operation of each part, of every batch but the warm-up."""
+        return {
+            metric: [seconds / per for seconds in parts[1:]]
+            for metric, parts in self._parts.items()
+        }
 
 
 class SpawnMeter:

@@ -12,7 +12,15 @@ from benchmarks._timing import Batches, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
 from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, leaves_sum
 
-NOT_APPLICABLE = {"nested": "tasks share the payload, nothing is copied: as ping-pong"}
+_UNSUPERVISED = "a task that fails cancels its siblings, nothing restarts it"
+NOT_APPLICABLE = {
+    "nested": "tasks share the payload, nothing is copied: as ping-pong",
+    "restart": _UNSUPERVISED,
+    "crash-1k": _UNSUPERVISED,
+    "crash-10k": _UNSUPERVISED,
+    "start-stop": _UNSUPERVISED,
+    "start-child": _UNSUPERVISED,
+}
 
 Send = trio.MemorySendChannel[Any]
 Receive = trio.MemoryReceiveChannel[Any]

@@ -11,6 +11,7 @@ import trio
 import trio.testing
 from triotp import application, gen_server, mailbox, node
 
+from benchmarks import _triotp_trees as trees
 from benchmarks._timing import Batches, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
 from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, leaves_sum
@@ -40,12 +41,6 @@ def _run(work: Work, plan: Plan) -> Samples:
     return samples
 
 
-async def _echo(mid: str) -> None:
-    while True:
-        sender, value = await mailbox.receive(mid)
-        await mailbox.send(sender, value)
-
-
 async def _forward(mid: str, following: str) -> None:
     while True:
         await mailbox.send(following, await mailbox.receive(mid))
@@ -58,7 +53,7 @@ async def _spawn(plan: Plan) -> Samples:
         async def burst(count: int) -> None:
             for _ in range(count):
                 last = mailbox.create()
-                nursery.start_soon(_echo, last)
+                nursery.start_soon(trees.echo, last)
             await mailbox.send(last, (me, None))
             await mailbox.receive(me)
 
@@ -189,6 +184,26 @@ def skynet(plan: Plan) -> Samples:
 def python_call(plan: Plan) -> Samples:
     """Call a generic server."""
     return _run(_python_call, plan)
+
+
+def restart(plan: Plan) -> Samples:
+    """Crash one supervised task again and again."""
+    return _run(trees.restart, plan)
+
+
+def crash_all(plan: Plan) -> Samples:
+    """Crash all tasks of a supervisor at once, until the last replacement has begun."""
+    return _run(trees.crash_all, plan)
+
+
+def start_stop(plan: Plan) -> Samples:
+    """Start a supervisor with many tasks, and cancel it."""
+    return _run(trees.start_stop, plan)
+
+
+def start_child(plan: Plan) -> Samples:
+    """Add tasks to a dynamic supervisor; the last one answers."""
+    return _run(trees.start_child, plan)
 
 
 _COLD_START = """

@@ -14,7 +14,7 @@ from benchmarks.__main__ import main
 from benchmarks._contenders import CONTENDERS, ROOT
 from benchmarks._stats import Summary, percentile, summarise
 from benchmarks._table import render, verdict
-from benchmarks._timing import Batches
+from benchmarks._timing import Batches, Phases
 from benchmarks._workloads import WORKLOADS, Plan, Row
 
 FIGURES = r"[\d.,]+ / [\d.,]+"
@@ -50,6 +50,22 @@ def test_the_beam_compiles_its_programs_and_measures(capsys):
     assert re.search(
         rf"^skynet 100k leaves, per run +ms +{FIGURES}", capsys.readouterr().out, re.MULTILINE
     )
+
+
+@pytest.mark.skipif(shutil.which("erlc") is None, reason="erlang is not installed")
+def test_the_beam_measures_supervision_against_its_goals(capsys):
+    assert quick("restart", "crash-1k", "start-stop", "start-child", "--contender", "beam") == 0
+
+    out = capsys.readouterr().out
+    for row in (
+        rf"restart after one crash.* µs +{FIGURES} +beam +- +12 +5",
+        rf"restart driven by a process, per round +µs +{FIGURES} +-",
+        rf"1,000 children crash at once.* ms +{FIGURES} +beam +- +2 +0.8",
+        rf"start of a supervisor of 1,000 +ms +{FIGURES} +beam +- +8 +3",
+        rf"stop of a supervisor of 1,000 +ms +{FIGURES} +beam +- +8 +3",
+        rf"start of a dynamic child +µs +{FIGURES} +beam +- +10 +4",
+    ):
+        assert re.search(rf"^{row}$", out, re.MULTILINE)
 
 
 def test_who_is_not_installed_is_skipped_with_the_way_to_install_it(capsys, monkeypatch, tmp_path):
@@ -181,3 +197,17 @@ def test_batches_warm_up_once_and_stop_at_their_number_or_their_time(seconds, ex
 
     assert list(batches) == expected
     assert len(batches.samples(per=10)["time"]) == len(expected) - 1
+
+
+def test_phases_time_their_parts_of_all_batches_but_the_first(monkeypatch):
+    now = iter(range(100))
+    monkeypatch.setattr("benchmarks._timing.time.perf_counter", lambda: float(next(now)))
+    phases = Phases(Plan(size=10, batches=2, seconds=60.0, scratch=""))
+
+    for _ in phases:
+        with phases.timed("start"):
+            next(now)
+        with phases.timed("stop"):
+            pass
+
+    assert phases.samples(per=2) == {"start": [1.0, 1.0], "stop": [0.5, 0.5]}
