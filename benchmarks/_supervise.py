@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import _supervise_trees as trees
 from benchmarks._timing import Batches, Phases, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
+from benchmarks._turns import turns
 from benchmarks._workloads import RING, SENDERS, Plan, check_count, leaves_sum, nested_payload
 from supervise import HostSpec, open_node
 
@@ -160,6 +161,13 @@ async def start_child(plan: Plan) -> Samples:
             await node.call(last, "echo", 1)
         await pool.stop()
     return batches.samples(plan.size)
+
+
+async def busy_neighbour(plan: Plan) -> Samples:
+    """A trio task takes its turns while a Lua process sends to itself without a pause."""
+    async with _open() as node:
+        await node.spawn("bench:busy", host=HOST)
+        return await turns(plan)
 
 
 _COLD_START = f"""

@@ -10,6 +10,7 @@ import trio
 
 from benchmarks._timing import Batches, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
+from benchmarks._turns import turns
 from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, leaves_sum
 
 _UNSUPERVISED = "a task that fails cancels its siblings, nothing restarts it"
@@ -85,6 +86,20 @@ async def ping_pong(plan: Plan) -> Samples:
 async def ring(plan: Plan) -> Samples:
     """One message round a ring of tasks."""
     return await _ring(plan, RING, plan.size)
+
+
+async def busy_neighbour(plan: Plan) -> Samples:
+    """A task takes its turns while another one does nothing but take turns, too."""
+
+    async def spin() -> None:
+        while True:
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(spin)
+        samples = await turns(plan)
+        nursery.cancel_scope.cancel()
+    return samples
 
 
 async def python_call(plan: Plan) -> Samples:

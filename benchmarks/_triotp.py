@@ -16,7 +16,10 @@ from benchmarks._timing import Batches, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
 from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, leaves_sum
 
-NOT_APPLICABLE = {"nested": "tasks share the payload, nothing is copied: as ping-pong"}
+NOT_APPLICABLE = {
+    "nested": "tasks share the payload, nothing is copied: as ping-pong",
+    "busy-neighbour": "its processes are trio tasks: as trio",
+}
 
 Work = Callable[[Plan], Awaitable[Samples]]
 

@@ -131,6 +131,12 @@ WORKLOADS = {
         ),
         _timed("python-call", Row("time", "Python call and back", "µs", "trio", 2, 1), 5_000, 100),
         _timed(
+            "busy-neighbour",
+            Row("time", "a turn of trio.sleep(0) beside a busy process or task", "ms", "trio"),
+            500,
+            20,
+        ),
+        _timed(
             "cold-start", Row("time", "cold start to first message", "ms", "trio", 1.5, 1.2), 10, 10
         ),
     )
