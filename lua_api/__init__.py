@@ -2,7 +2,10 @@
 
 from lua_api._effects import (
     Answer,
+    ChildDown,
+    ChildUp,
     Effect,
+    HowEnded,
     LinePrinted,
     NameRegistered,
     NameReleased,
@@ -20,9 +23,12 @@ from lua_api._values import Duration, Fault, Term, Time
 
 __all__ = [
     "Answer",
+    "ChildDown",
+    "ChildUp",
     "Duration",
     "Effect",
     "Fault",
+    "HowEnded",
     "Kernel",
     "LinePrinted",
     "NameRegistered",

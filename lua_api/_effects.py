@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -55,12 +56,22 @@ class Need:
     name: str
 
 
+class HowEnded(Enum):
+    """Whether others ended a process."""
+
+    BY_ITSELF = 0
+    SHUT_DOWN = 1
+    """It was asked to stop and could not hear it."""
+    TERMINATED = 2
+
+
 @frozen
 class PortEnded:
     """A Python process was ended by a link or by terminate."""
 
     pid: str
     error: Fault
+    how: HowEnded
 
 
 @frozen
@@ -124,6 +135,36 @@ class ProcessStarted:
     value: Term
 
 
+@frozen
+class ChildUp:
+    """A supervised process has started.
+
+    Attributes:
+        ticket: The number of its start.
+        pid: Its pid.
+        value: What it gave to `process.started`.
+    """
+
+    ticket: int
+    pid: str
+    value: Term
+
+
+@frozen
+class ChildDown:
+    """A supervised process has ended, or did not start.
+
+    Attributes:
+        ticket: The number of its start.
+        error: None after a normal end.
+        how: Whether others ended it.
+    """
+
+    ticket: int
+    error: Fault | None
+    how: HowEnded
+
+
 Effect = (
     Reply
     | Need
@@ -134,4 +175,6 @@ Effect = (
     | NameRegistered
     | NameReleased
     | ProcessStarted
+    | ChildUp
+    | ChildDown
 )
