@@ -15,6 +15,7 @@ from lua_api._effects import (
     ProcessSpawned,
     ProcessStarted,
     Reply,
+    SupervisorCalled,
 )
 from lua_api._errors import TermError
 from lua_api._kernel import Kernel, ProcessInfo, Statistics, Step
@@ -42,6 +43,7 @@ __all__ = [
     "Reply",
     "Statistics",
     "Step",
+    "SupervisorCalled",
     "Term",
     "TermError",
     "Time",

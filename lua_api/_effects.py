@@ -165,6 +165,23 @@ class ChildDown:
     how: HowEnded
 
 
+@frozen
+class SupervisorCalled:
+    """A Lua process calls a supervisor, and waits.
+
+    Attributes:
+        ticket: The number of the call, for `Kernel.answer_call`.
+        supervisor: The pid of the supervisor.
+        verb: What it is to do.
+        argument: With what.
+    """
+
+    ticket: int
+    supervisor: str
+    verb: str
+    argument: Term
+
+
 Effect = (
     Reply
     | Need
@@ -177,4 +194,5 @@ Effect = (
     | ProcessStarted
     | ChildUp
     | ChildDown
+    | SupervisorCalled
 )

@@ -23,6 +23,7 @@ from lua_api._effects import (
     ProcessSpawned,
     ProcessStarted,
     Reply,
+    SupervisorCalled,
 )
 from lua_api._runtime import new_kernel_state
 from lua_api._terms import as_text
@@ -148,6 +149,7 @@ _RECORDS: tuple[Callable[..., Effect], ...] = (
     ProcessStarted,
     ChildUp,
     _child_down,
+    SupervisorCalled,
 )
 
 
@@ -317,6 +319,10 @@ class Kernel:
         """End a supervised process by force (see `stop_child` for what is returned)."""
         ended: bool | None = self._kill_child(ticket)
         return ended
+
+    def answer_call(self, ticket: int, *answer: Term) -> None:
+        """Answer a `SupervisorCalled`: up to three values, with which the process goes on."""
+        self._lua.answer_call(ticket, _terms.encode_list(answer, "answer"))
 
     def provide_source(
         self, kind: str, name: str, path: str, text: bytes, method: str = "main"

@@ -85,6 +85,7 @@ from supervise._reasons import (
     StartTimedOut,
     Unstoppable,
 )
+from supervise._run import run
 from supervise._sources import SourceError
 from supervise._subscribers import LifecycleEvent
 from supervise._supervisor import Supervisor
@@ -177,5 +178,6 @@ __all__ = [
     "lua",
     "open_node",
     "print_line",
+    "run",
     "task",
 ]

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import trio
 
@@ -24,6 +24,7 @@ from lua_api import (
     PortEnded,
     ProcessInfo,
     Statistics,
+    SupervisorCalled,
     Term,
     encode,
     encode_list,
@@ -42,11 +43,15 @@ from supervise._errors import (
 )
 from supervise._events import Event as SupervisionEvent
 from supervise._log import log_event
+from supervise._lua_calls import perform
 from supervise._process import Exit, PythonProcess
 from supervise._sources import SourceError, Sources
 from supervise._subscribers import LifecycleEvent, Subscribers
 from supervise._supervisor import Supervisor
 from supervise._tree import Trees
+
+DEFAULT_HOSTS: Final = (HostSpec("app:processes"),)
+"""Where processes run unless a node says otherwise."""
 
 
 def print_line(pid: str, text: str) -> None:
@@ -404,6 +409,8 @@ class Node:
             self.driver.kick()
         elif isinstance(effect, ChildUp | ChildDown):
             self._trees.on_child(effect)
+        elif isinstance(effect, SupervisorCalled):
+            perform(self._trees, effect)
         elif isinstance(effect, PortEnded):
             self._on_port_ended(effect)
         else:
@@ -451,7 +458,7 @@ def _check_hosts(hosts: Sequence[HostSpec]) -> None:
 @asynccontextmanager
 async def open_node(
     source: str | Path | Iterable[str | Path] = (),
-    hosts: Sequence[HostSpec] = (HostSpec("app:processes"),),
+    hosts: Sequence[HostSpec] = DEFAULT_HOSTS,
     entries: Mapping[str, Entry | str | Path] | None = None,
     output: Callable[[str, str], None] = print_line,
 ) -> AsyncGenerator[Node, None]:

@@ -83,6 +83,7 @@ class Supervisor:
         self._busy = False
         self._reason: ExitReason | None = None
         self._over = trio.Event()
+        self._when_ended: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
         return f"<Supervisor {self.path} {self.pid}>"
@@ -194,6 +195,13 @@ class Supervisor:
             raise refusal_error(result, self.path, child)
         return StartedChild(result.pid, result.info)  # type: ignore[arg-type]
 
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call back once the supervisor has ended; at once if it has."""
+        if self._over.is_set():
+            callback()
+        else:
+            self._when_ended.append(callback)
+
     # Inside: what happened goes in, what the planner says is done.
 
     @trio.lowlevel.enable_ki_protection
@@ -288,4 +296,6 @@ class Supervisor:
         self._reason = reason
         self.trees.close_supervisor(self, reason)
         self._over.set()
+        for callback in self._when_ended:
+            callback()
         self._on_end(self, reason)

@@ -1,5 +1,6 @@
 --- The kernel as Python sees it: functions that take and give numbers, texts and bytes.
 
+local calls = require("kernel.calls")
 local children = require("kernel.children")
 local clock = require("kernel.clock")
 local outbox = require("kernel.outbox")
@@ -47,6 +48,7 @@ function M.open_supervisor(entry, owner)
   return ports.open_supervisor(entry, owner).pid
 end
 
+M.answer_call = calls.answer
 M.start_child = children.start
 M.stop_child = children.stop
 M.kill_child = children.kill

@@ -17,6 +17,7 @@ local M = {
   STARTED = 8, -- pid, value
   CHILD_UP = 9, -- ticket, pid, value: a supervised process has started
   CHILD_DOWN = 10, -- ticket, fault, how others ended it: a supervised process ended or did not start
+  CALL = 11, -- ticket, supervisor, verb, arguments: a process calls a supervisor
   -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED and STARTED
   watched = false,
 }
