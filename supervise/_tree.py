@@ -72,7 +72,12 @@ class Trees:
         started: Waiter[io.Result] = Waiter()
         root = self.open_supervisor(spec, spec.id, None, self._root_ended)
         self._roots.append(root)
-        root.handle(io.Start(started))
+
+        def answer(result: io.Result) -> None:
+            root.started = isinstance(result, io.Done)
+            started(result)
+
+        root.handle(io.Start(answer))
         try:
             result = await started.wait()
         except trio.Cancelled:
@@ -83,7 +88,6 @@ class Trees:
             with trio.CancelScope(shield=True):
                 reason = await root.wait_ended()
             raise StartError(root.path, reason)
-        root.started = True
         return root
 
     def _root_ended(self, root: Supervisor, reason: ExitReason) -> None:
