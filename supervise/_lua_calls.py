@@ -70,9 +70,9 @@ def _fault(exc: SuperviseError) -> Fault:
 
 def _start_child(supervisor: Supervisor, data: Any, reply: _Reply) -> None:  # noqa: ANN401 - from Lua
     data = _as_spec_data(data)
-    if isinstance(supervisor.spec, DynamicSupervisorSpec) and "id" not in data:
+    if isinstance(supervisor.spec, DynamicSupervisorSpec) and isinstance(data, dict):
         # A dynamic supervisor makes nothing of it.
-        data["id"] = str(data.get("start", {}).get("lua", "child"))
+        data.setdefault("id", "child")
     spec = child_from_data(data, supervisor.spec)
     ticket = partial(_answer, reply, supervisor.path, spec.id, None)
     supervisor.handle(io.StartChildCall(ticket, spec))

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 import trio
+import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
 from supervise import (
@@ -324,7 +325,7 @@ async def test_a_tree_that_gives_up_is_one_error_out_of_the_block():
             for n in range(3):
                 await node.wait_registered("a")
                 node.send("a", "x", f"boom {n}")
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
             await trio.sleep_forever()
     error = caught.value
     assert (error.supervisor, error.child, len(error.restarts)) == ("root", "a", 3)
