@@ -2,7 +2,10 @@
 
 from lua_api._effects import (
     Answer,
+    ChildDown,
+    ChildUp,
     Effect,
+    HowEnded,
     LinePrinted,
     NameRegistered,
     NameReleased,
@@ -12,6 +15,7 @@ from lua_api._effects import (
     ProcessSpawned,
     ProcessStarted,
     Reply,
+    SupervisorCalled,
 )
 from lua_api._errors import TermError
 from lua_api._kernel import Kernel, ProcessInfo, Statistics, Step
@@ -20,9 +24,12 @@ from lua_api._values import Duration, Fault, Term, Time
 
 __all__ = [
     "Answer",
+    "ChildDown",
+    "ChildUp",
     "Duration",
     "Effect",
     "Fault",
+    "HowEnded",
     "Kernel",
     "LinePrinted",
     "NameRegistered",
@@ -36,6 +43,7 @@ __all__ = [
     "Reply",
     "Statistics",
     "Step",
+    "SupervisorCalled",
     "Term",
     "TermError",
     "Time",

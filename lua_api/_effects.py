@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -55,12 +56,22 @@ class Need:
     name: str
 
 
+class HowEnded(Enum):
+    """Whether others ended a process."""
+
+    BY_ITSELF = 0
+    SHUT_DOWN = 1
+    """It was asked to stop and could not hear it."""
+    TERMINATED = 2
+
+
 @frozen
 class PortEnded:
     """A Python process was ended by a link or by terminate."""
 
     pid: str
     error: Fault
+    how: HowEnded
 
 
 @frozen
@@ -124,6 +135,53 @@ class ProcessStarted:
     value: Term
 
 
+@frozen
+class ChildUp:
+    """A supervised process has started.
+
+    Attributes:
+        ticket: The number of its start.
+        pid: Its pid.
+        value: What it gave to `process.started`.
+    """
+
+    ticket: int
+    pid: str
+    value: Term
+
+
+@frozen
+class ChildDown:
+    """A supervised process has ended, or did not start.
+
+    Attributes:
+        ticket: The number of its start.
+        error: None after a normal end.
+        how: Whether others ended it.
+    """
+
+    ticket: int
+    error: Fault | None
+    how: HowEnded
+
+
+@frozen
+class SupervisorCalled:
+    """A Lua process calls a supervisor, and waits.
+
+    Attributes:
+        ticket: The number of the call, for `Kernel.answer_call`.
+        supervisor: The pid of the supervisor.
+        verb: What it is to do.
+        argument: With what.
+    """
+
+    ticket: int
+    supervisor: str
+    verb: str
+    argument: Term
+
+
 Effect = (
     Reply
     | Need
@@ -134,4 +192,7 @@ Effect = (
     | NameRegistered
     | NameReleased
     | ProcessStarted
+    | ChildUp
+    | ChildDown
+    | SupervisorCalled
 )

@@ -10,7 +10,10 @@ from attrs import frozen
 from lua_api import _terms, _zones
 from lua_api._effects import (
     Answer,
+    ChildDown,
+    ChildUp,
     Effect,
+    HowEnded,
     LinePrinted,
     NameRegistered,
     NameReleased,
@@ -20,6 +23,7 @@ from lua_api._effects import (
     ProcessSpawned,
     ProcessStarted,
     Reply,
+    SupervisorCalled,
 )
 from lua_api._runtime import new_kernel_state
 from lua_api._terms import as_text
@@ -124,17 +128,28 @@ def _exited(  # noqa: PLR0917 - the fields of a row
     return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
 
 
+def _port_ended(pid: str, error: Fault, how: int | None) -> PortEnded:
+    return PortEnded(pid, error, HowEnded(how or 0))
+
+
+def _child_down(ticket: int, error: Fault | None, how: int | None) -> ChildDown:
+    return ChildDown(ticket, error, HowEnded(how or 0))
+
+
 # In the order of the kinds in lua/kernel/outbox.lua.
 _RECORDS: tuple[Callable[..., Effect], ...] = (
     _reply,
     _need,
-    PortEnded,
+    _port_ended,
     _printed,
     ProcessSpawned,
     _exited,
     _registered,
     _released,
     ProcessStarted,
+    ChildUp,
+    _child_down,
+    SupervisorCalled,
 )
 
 
@@ -177,6 +192,9 @@ class Kernel:
         self._step = self._lua.step
         self._abandon = self._lua.abandon
         self._set_time = self._lua.set_time
+        self._start_child = self._lua.start_child
+        self._stop_child = self._lua.stop_child
+        self._kill_child = self._lua.kill_child
 
     def add_host(self, name: str, *, max_processes: int, max_mailbox: int) -> None:
         """Declare a host: where processes run, and how many, with how long a mailbox."""
@@ -192,9 +210,14 @@ class Kernel:
         """Let time be `now` (seconds) for the requests that follow; `step` does so too."""
         self._set_time(round(now * NANOSECONDS))
 
-    def open_port(self, label: str = "python") -> str:
-        """Open a process whose code is Python; returns its pid."""
-        pid: bytes = self._lua.open_port(_text(label))
+    def open_port(self, label: str = "python", owner: str | None = None) -> str:
+        """Open a process whose code is Python; returns its pid. It ends when its owner does."""
+        pid: bytes = self._lua.open_port(_text(label), owner and owner.encode())
+        return pid.decode()
+
+    def open_supervisor(self, label: str, owner: str | None = None) -> str:
+        """Open a supervisor: a process that owns others and takes no messages; returns its pid."""
+        pid: bytes = self._lua.open_supervisor(_text(label), owner and owner.encode())
         return pid.decode()
 
     def open_system_port(self) -> str:
@@ -241,6 +264,65 @@ class Kernel:
     def abandon(self, ticket: int) -> None:
         """Give up a waiting request: it takes nothing more, and what it began is ended."""
         self._abandon(ticket)
+
+    def start_child(
+        self,
+        ticket: int,
+        owner: str,
+        entry: str,
+        host: str,
+        *,
+        args: bytes | None,
+        name: str | None,
+        ready: bool,
+    ) -> str | Fault | None:
+        """Start a process that belongs to the supervisor `owner`, and run its chunk.
+
+        Args:
+            ticket: A number that no start had before; it stands for the process until its end.
+            owner: The pid of the supervisor.
+            entry: The entry to run.
+            host: Where it runs.
+            args: A list in wire form, or None for no arguments.
+            name: A name to register it under before its first instruction, or None.
+            ready: Whether it has started only when it calls `process.started`.
+
+        Returns:
+            Its pid; or why it did not start; or None if a `ChildUp` or a `ChildDown` will tell.
+        """
+        outcome = self._start_child(
+            owner.encode(),
+            ticket,
+            _text(entry),
+            _text(host),
+            args,
+            None if name is None else _text(name),
+            ready,
+        )
+        if outcome is None:
+            return None
+        if isinstance(outcome, bytes):
+            return outcome.decode()
+        return cast("Fault", _terms.decode(outcome[1]))
+
+    def stop_child(self, ticket: int, reason: str) -> bool | None:
+        """Ask a supervised process to end.
+
+        Returns:
+            True if it has ended: it waits, and reads no events. False if a `ChildDown` will tell.
+            None if it had ended before, which a `ChildDown` tells that is on its way.
+        """
+        ended: bool | None = self._stop_child(ticket, _text(reason))
+        return ended
+
+    def kill_child(self, ticket: int) -> bool | None:
+        """End a supervised process by force (see `stop_child` for what is returned)."""
+        ended: bool | None = self._kill_child(ticket)
+        return ended
+
+    def answer_call(self, ticket: int, *answer: Term) -> None:
+        """Answer a `SupervisorCalled`: up to three values, with which the process goes on."""
+        self._lua.answer_call(ticket, _terms.encode_list(answer, "answer"))
 
     def provide_source(
         self, kind: str, name: str, path: str, text: bytes, method: str = "main"

@@ -38,6 +38,10 @@ class Fault:
         default=(), validator=deep_iterable(instance_of(str), instance_of(tuple))
     )
 
+    def __str__(self) -> str:
+        """The contexts, outermost first, then the message."""
+        return ": ".join([*reversed(self.context), self.message])
+
 
 @frozen
 class Time:

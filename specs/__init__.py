@@ -22,11 +22,19 @@ from specs._host import HostSpec
 from specs._supervisor import AutoShutdown, DynamicSupervisorSpec, Strategy, SupervisorSpec
 
 if TYPE_CHECKING:
-    from specs._data import host_from_data, spec_from_data, spec_to_data
+    from specs._data import (
+        child_from_data,
+        child_to_data,
+        host_from_data,
+        spec_from_data,
+        spec_to_data,
+    )
     from specs._schema import json_schema
 
 # Only who reads or writes plain data pays for importing the converters.
 _ON_DEMAND = {
+    "child_from_data": "specs._data",
+    "child_to_data": "specs._data",
     "host_from_data": "specs._data",
     "json_schema": "specs._schema",
     "spec_from_data": "specs._data",
@@ -61,6 +69,8 @@ __all__ = [
     "TaskStart",
     "check_child",
     "check_spec",
+    "child_from_data",
+    "child_to_data",
     "host_from_data",
     "json_schema",
     "lua",

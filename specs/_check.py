@@ -46,9 +46,7 @@ def check_child(child: ChildSpec, under: AnySupervisorSpec) -> None:
     Raises:
         SpecError: With one line for every fault.
     """
-    walk = _Walk(_NOTHING_MISREAD)
-    walk.child(child, f"{under.id}/{getattr(child, 'id', '?')}", under)
-    _raise(walk.faults)
+    _raise(find_child_faults(child, under))
 
 
 def find_faults(
@@ -71,6 +69,17 @@ def find_faults(
         walk.faults.append(
             f"tree: must be a SupervisorSpec, a DynamicSupervisorSpec or a HostSpec, got {spec!r}"
         )
+    return walk.faults
+
+
+def find_child_faults(
+    child: ChildSpec,
+    under: AnySupervisorSpec,
+    misread: Mapping[int, Sequence[str]] = _NOTHING_MISREAD,
+) -> list[str]:
+    """All faults of a child that is to be added (see `check_child` and `find_faults`)."""
+    walk = _Walk(misread)
+    walk.child(child, f"{under.id}/{_label(getattr(child, 'id', None), '?')}", under)
     return walk.faults
 
 

@@ -17,7 +17,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from specs._check import AnySupervisorSpec, did_you_mean, find_faults
+from specs._check import AnySupervisorSpec, did_you_mean, find_child_faults, find_faults
 from specs._child import Backoff, ChildSpec, LuaStart, TaskStart, task_reference
 from specs._errors import SpecError
 from specs._fields import key_of, rule_of
@@ -56,6 +56,38 @@ def spec_from_data(data: Mapping[str, Any]) -> AnySupervisorSpec:
     spec: AnySupervisorSpec = reader.supervisor(data)
     reader.check(spec)
     return spec
+
+
+def child_from_data(data: Mapping[str, Any], under: AnySupervisorSpec) -> ChildSpec:
+    """Read a child from plain data and check it as `check_child` does.
+
+    Functions that it names are imported.
+
+    Args:
+        data: A child, or a supervisor as it is, as the list `children` of a tree has it.
+        under: The supervisor it is for.
+
+    Raises:
+        SpecError: With one line for every fault, unknown keys included.
+    """
+    reader = _Reader()
+    child: ChildSpec = reader.child(data)
+    reader.check_child(child, under)
+    return child
+
+
+def child_to_data(child: ChildSpec) -> dict[str, Any]:
+    """Write a child as plain data that leaves out defaults (see `spec_to_data`).
+
+    Raises:
+        SpecError: If something in it cannot be named in data.
+    """
+    faults: list[str] = []
+    _find_unwritable(child, child.id, faults)
+    if faults:
+        raise SpecError(faults)
+    data: dict[str, Any] = _unstructuring().unstructure(child)
+    return data
 
 
 def host_from_data(data: Mapping[str, Any]) -> HostSpec:
@@ -131,6 +163,12 @@ class _Reader:
         if faults:
             raise SpecError(faults)
 
+    def check_child(self, child: ChildSpec, under: AnySupervisorSpec) -> None:
+        """The same for a child that is to be added."""
+        faults = find_child_faults(child, under, self._misread)
+        if faults:
+            raise SpecError(faults)
+
     def supervisor(self, data: Any) -> Any:  # noqa: ANN401
         """A supervisor of the type that its table says."""
         if not isinstance(data, Mapping):
@@ -149,14 +187,23 @@ class _Reader:
     def _children(self, data: Any) -> Any:  # noqa: ANN401
         if not isinstance(data, list | tuple):
             return data
-        return [
-            self.supervisor(child)
-            if isinstance(child, Mapping)
-            and "start" not in child
-            and ("type" in child or "children" in child)
-            else self.read(child, ChildSpec)
-            for child in data
-        ]
+        return [self._listed(child) for child in data]
+
+    def _listed(self, data: Any) -> Any:  # noqa: ANN401
+        if (
+            isinstance(data, Mapping)
+            and "start" not in data
+            and ("type" in data or "children" in data)
+        ):
+            return self.supervisor(data)
+        return self.read(data, ChildSpec)
+
+    def child(self, data: Any) -> Any:  # noqa: ANN401
+        """A child, or a supervisor as it is."""
+        listed = self._listed(data)
+        if isinstance(listed, SupervisorSpec | DynamicSupervisorSpec):
+            return ChildSpec(listed.id, listed)
+        return listed
 
     def _start(self, data: Any) -> Any:  # noqa: ANN401
         if not isinstance(data, Mapping):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from typing import TYPE_CHECKING, NoReturn
 
 import outcome
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.
 SLICE = 1000
 
+# Steps a slice: what acting on one step began goes on at once, but not for ever.
+STEPS = 4
+
 
 class Driver:
     """Runs one kernel for as long as its task lives.
@@ -28,11 +32,17 @@ class Driver:
     Args:
         kernel: The kernel; nobody else steps it.
         on_effect: Called for each effect but the replies, in order. It must not step the kernel.
+        on_step: Called after the effects of a step, and held to the same.
     """
 
-    def __init__(self, kernel: Kernel, on_effect: Callable[[Effect], None]) -> None:
+    def __init__(
+        self, kernel: Kernel, on_effect: Callable[[Effect], None], on_step: Callable[[], None]
+    ) -> None:
         self._kernel = kernel
         self._on_effect = on_effect
+        self._on_step = on_step
+        self._later: deque[Callable[[], None]] = deque()
+        self._hurried = False
         self._tickets = itertools.count(1)
         self._waiting: dict[int, trio.lowlevel.Task] = {}
         # The request that steps the kernel itself, and its answer if it came within that step.
@@ -43,6 +53,7 @@ class Driver:
         self._wake_at = math.inf
         self._work = trio.Event()
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> NoReturn:
         """Step the kernel whenever there is something to do. Runs until cancelled.
 
@@ -52,7 +63,9 @@ class Driver:
         while True:
             if self._work.is_set():
                 self._work = trio.Event()
-            busy = self._slice()
+            for _ in range(len(self._later)):
+                self._later.popleft()()
+            busy = self._slice() or bool(self._later)
             if self._failure is not None:
                 raise self._failure
             if busy:
@@ -83,19 +96,37 @@ class Driver:
         """Have the kernel stepped soon."""
         self._work.set()
 
+    def hurry(self) -> None:
+        """Have the kernel stepped before others get their turn, if this is its turn."""
+        self._hurried = True
+        self._work.set()
+
+    def later(self, callback: Callable[[], None]) -> None:
+        """Call back once others had their turn."""
+        self._later.append(callback)
+        self._work.set()
+
     def _slice(self) -> bool:
-        """One step; returns whether there is more to run."""
-        step = self._kernel.step(trio.current_time(), SLICE)
-        self._wake_at = math.inf if step.wake_at is None else step.wake_at
-        for effect in step.effects:
-            if isinstance(effect, Reply):
-                self._deliver(effect)
-            else:
-                try:
-                    self._on_effect(effect)
-                except Exception as exc:  # noqa: BLE001 - `run` raises it
-                    self._failure = self._failure or exc
-        return step.busy
+        """A few steps at most; returns whether there is more to run."""
+        for _ in range(STEPS):
+            step = self._kernel.step(trio.current_time(), SLICE)
+            self._wake_at = math.inf if step.wake_at is None else step.wake_at
+            self._hurried = False
+            for effect in step.effects:
+                if isinstance(effect, Reply):
+                    self._deliver(effect)
+                else:
+                    self._act(self._on_effect, effect)
+            self._act(self._on_step)
+            if not self._hurried:
+                break
+        return step.busy or self._hurried
+
+    def _act(self, act: Callable[..., None], *args: Effect) -> None:
+        try:
+            act(*args)
+        except Exception as exc:  # noqa: BLE001 - `run` raises it
+            self._failure = self._failure or exc
 
     def _deliver(self, reply: Reply) -> None:
         task = self._waiting.pop(reply.ticket, None)

@@ -7,13 +7,16 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import trio
 
 from lua_api import (
+    ChildDown,
+    ChildUp,
     Effect,
     Fault,
+    HowEnded,
     Kernel,
     LinePrinted,
     NameRegistered,
@@ -21,24 +24,34 @@ from lua_api import (
     PortEnded,
     ProcessInfo,
     Statistics,
+    SupervisorCalled,
     Term,
     encode,
     encode_list,
 )
-from specs import Entry, HostSpec, SpecError, check_spec
+from specs import AnySupervisorSpec, Entry, HostSpec, SpecError, check_spec
 from supervise._driver import Driver
 from supervise._errors import (
     NameTakenError,
     NodeClosedError,
+    NoProcessError,
     ProcessEndedError,
     ProcessExitedError,
     SpawnError,
     checked,
     fault_text,
 )
+from supervise._events import Event as SupervisionEvent
+from supervise._log import log_event
+from supervise._lua_calls import perform
 from supervise._process import Exit, PythonProcess
 from supervise._sources import SourceError, Sources
 from supervise._subscribers import LifecycleEvent, Subscribers
+from supervise._supervisor import Supervisor
+from supervise._tree import Trees
+
+DEFAULT_HOSTS: Final = (HostSpec("app:processes"),)
+"""Where processes run unless a node says otherwise."""
 
 
 def print_line(pid: str, text: str) -> None:
@@ -56,8 +69,12 @@ class Node:
     def __init__(
         self, kernel: Kernel, sources: Sources, hosts: Sequence[HostSpec], output: _Output
     ) -> None:
-        self.driver = Driver(kernel, self._on_effect)
+        self.driver = Driver(kernel, self._on_effect, self._on_step)
         self._kernel = kernel
+        self._trees = Trees(self)
+        self._body = trio.CancelScope()
+        self._background = trio.CancelScope(shield=True)
+        self._failure: BaseException | None = None
         self._sources = sources
         self._hosts = hosts
         self._output = output
@@ -268,7 +285,104 @@ class Node:
         """Processes, names, timers, and the memory of the Lua state."""
         return self.driver.kernel().statistics()
 
+    # Supervision
+
+    async def start(self, spec: AnySupervisorSpec) -> Supervisor:
+        """Start a supervision tree; it stops, in order, when the node's block ends.
+
+        A tree that gives up ends the block with a `RestartIntensityError`.
+
+        Args:
+            spec: The root of the tree.
+
+        Returns:
+            The running root, once every child has started.
+
+        Raises:
+            SpecError: The tree is faulty; nothing was started.
+            StartError: A child did not start; what had started was stopped again.
+        """
+        return await self._trees.start(spec)
+
+    def supervisor(self, dest: str) -> Supervisor:
+        """The running supervisor with this pid or name.
+
+        Raises:
+            NoProcessError: There is none.
+        """
+        found = self._trees.supervisors.get(self.whereis(dest) or dest)
+        if found is None:
+            raise NoProcessError(dest, f"supervisor not found: {dest}")
+        return found
+
     # Inside
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None, None]:
+        """The life of the node. However the block ends, first the trees stop, in order."""
+        error: BaseException | None = None
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._run_background)
+            try:
+                with self._body:
+                    yield
+            except BaseException as exc:  # noqa: BLE001 - raised below, outside the nursery's group
+                error = exc
+            try:
+                with trio.CancelScope(shield=True):
+                    await self._trees.stop()
+            except BaseException as exc:  # noqa: BLE001 - an interrupt: nothing is stopped in order
+                error = exc
+            self.close()
+            self._background.cancel()
+        if self._failure is not None:
+            raise self._failure from self._failure.__cause__ or error
+        if error is not None:
+            raise error
+
+    async def _run_background(self, task_status: trio.TaskStatus[None]) -> None:
+        """The driver and all Python children: they end after the trees, however the block ends."""
+        try:
+            with self._background:
+                async with trio.open_nursery() as nursery:
+                    self._trees.nursery = nursery
+                    nursery.start_soon(self.driver.run)
+                    nursery.start_soon(self._trees.alarms.run)
+                    task_status.started()
+        except Exception as exc:  # noqa: BLE001 - raised out of the node's block
+            # Only driver and alarms can fail, and without them nothing can be done in order.
+            self._trees.abandon()
+            while isinstance(exc, ExceptionGroup):
+                exc = exc.exceptions[0]
+            self.interrupt(exc)
+
+    def interrupt(self, error: BaseException) -> None:
+        """End the node's block with this error; the first one counts."""
+        if self._failure is None:
+            self._failure = error
+            self._body.cancel()
+
+    def publish(self, event: SupervisionEvent) -> None:
+        """Let everybody know of a step of a supervisor."""
+        self._subscribers.publish(event)
+        log_event(event)
+
+    def open_supervised(self, label: str, owner: str) -> PythonProcess:
+        """Give a pid to a Python child of the supervisor `owner`."""
+        process = PythonProcess(self, label, owner)
+        self._processes[process.pid] = process
+        return process
+
+    def forget(self, process: PythonProcess) -> None:
+        """A Python process has ended."""
+        self._processes.pop(process.pid, None)
+
+    def host_or_first(self, host: str | None) -> str:
+        """The host of a Lua child."""
+        return self._hosts[0].name if host is None and self._hosts else host or "?"
+
+    def _on_step(self) -> None:
+        self._trees.settle()
 
     def _host(self, host: str | None) -> str:
         if host is None:
@@ -284,7 +398,7 @@ class Node:
 
     def close(self) -> None:
         """The block has ended: nobody outside it waits for this node any more."""
-        for process in self._processes.values():
+        for process in list(self._processes.values()):
             process.end(NodeClosedError())
         self.driver.close()
         self._subscribers.close()
@@ -293,14 +407,25 @@ class Node:
         if isinstance(effect, Need):
             self._provide(effect)
             self.driver.kick()
+        elif isinstance(effect, ChildUp | ChildDown):
+            self._trees.on_child(effect)
+        elif isinstance(effect, SupervisorCalled):
+            perform(self._trees, effect)
         elif isinstance(effect, PortEnded):
-            process = self._processes.get(effect.pid)
-            if process is not None:
-                process.end(ProcessEndedError(effect.pid, effect.error))
+            self._on_port_ended(effect)
         else:
             if isinstance(effect, LinePrinted):
                 self._output(effect.pid, effect.text)
             self._subscribers.publish(cast("LifecycleEvent", effect))
+
+    def _on_port_ended(self, effect: PortEnded) -> None:
+        supervisor = self._trees.supervisors.get(effect.pid)
+        process = self._processes.get(effect.pid)
+        if supervisor is not None:
+            supervisor.kill()
+        elif process is not None:
+            terminated = effect.how is HowEnded.TERMINATED
+            process.end(ProcessEndedError(effect.pid, effect.error, terminated=terminated))
 
     def _provide(self, need: Need) -> None:
         if need.kind == "zone":
@@ -333,7 +458,7 @@ def _check_hosts(hosts: Sequence[HostSpec]) -> None:
 @asynccontextmanager
 async def open_node(
     source: str | Path | Iterable[str | Path] = (),
-    hosts: Sequence[HostSpec] = (HostSpec("app:processes"),),
+    hosts: Sequence[HostSpec] = DEFAULT_HOSTS,
     entries: Mapping[str, Entry | str | Path] | None = None,
     output: Callable[[str, str], None] = print_line,
 ) -> AsyncGenerator[Node, None]:
@@ -360,18 +485,5 @@ async def open_node(
     now = trio.current_time()
     kernel = Kernel(now=now, epoch=time.time() - now)
     node = Node(kernel, sources, hosts, output)
-    body_error: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(node.driver.run)
-            try:
-                yield node
-            except BaseException as exc:  # noqa: BLE001 - raised below, outside the nursery's group
-                body_error = exc
-            node.close()
-            nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # The driver is the only task: a group has its error alone.
-        raise group.exceptions[0] from None
-    if body_error is not None:
-        raise body_error
+    async with node.running():
+        yield node

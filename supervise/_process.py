@@ -156,9 +156,9 @@ class PythonProcess:
         events: `Exit`, `LinkDown` and `Cancel` events.
     """
 
-    def __init__(self, node: Node, label: str) -> None:
+    def __init__(self, node: Node, label: str, owner: str | None = None) -> None:
         self._node = node
-        self.pid = node.driver.kernel().open_port(label)
+        self.pid = node.driver.kernel().open_port(label, owner)
         self._scope = trio.CancelScope()
         self._ended: SuperviseError | None = None
         self.inbox: Mailbox[Message] = self._mailbox("inbox")
@@ -300,6 +300,12 @@ class PythonProcess:
         self._ended = error
         self._scope.cancel()
 
+    def close(self, failure: str | None) -> None:
+        """End this process: normally, or with the text of its failure."""
+        with suppress(NodeClosedError):
+            self._node.driver.kernel().close_port(self.pid, failure)
+        self._node.driver.kick()
+
     @contextmanager
     def running(self) -> Generator[None, None, None]:
         """The life of the process: however the block ends, the process ends with it."""
@@ -314,8 +320,6 @@ class PythonProcess:
             failure = f"{type(exc).__name__}: {exc}"
             raise
         finally:
-            with suppress(NodeClosedError):
-                self._node.driver.kernel().close_port(self.pid, failure)
-            self._node.driver.kick()
+            self.close(failure)
         if self._ended is not None and self._scope.cancelled_caught:
             raise self._ended

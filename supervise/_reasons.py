@@ -9,6 +9,15 @@ from attrs import frozen
 if TYPE_CHECKING:
     from specs import ExitReason
 
+
+def described(reason: ExitReason) -> str:
+    """An exit reason in words; an exception with its type."""
+    error = reason.error
+    if isinstance(error, BaseException):
+        return f"{reason.kind.value}: {type(error).__name__}: {error}"
+    return str(reason)
+
+
 ChildKey: TypeAlias = str | int
 """What a supervisor calls a child: its id, or its number under a dynamic supervisor."""
 
@@ -36,7 +45,7 @@ class RestartLimitReached:
     def __str__(self) -> str:
         times = ", ".join(f"{stamp:.3f}" for stamp in self.restarts)
         return (
-            f"{self.supervisor} gave up on {self.child} ({self.reason}): more than "
+            f"{self.supervisor} gave up on {self.child} ({described(self.reason)}): more than "
             f"{self.max_restarts} restarts within {self.max_seconds:g} s, at {times}"
         )
 
@@ -56,7 +65,7 @@ class ChildFailedToStart:
     reason: ExitReason
 
     def __str__(self) -> str:
-        return f"{self.supervisor}/{self.child} failed to start ({self.reason})"
+        return f"{self.supervisor}/{self.child} failed to start ({described(self.reason)})"
 
 
 @frozen
@@ -75,3 +84,39 @@ class SignificantChildExited:
 
     def __str__(self) -> str:
         return f"{self.supervisor} shut down after its significant child {self.child} ended"
+
+
+@frozen
+class StartTimedOut:
+    """A child had not started when its `start_timeout` was over.
+
+    Attributes:
+        seconds: That time.
+    """
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"it had not started within {self.seconds:g} s"
+
+
+@frozen
+class EndedBeforeStarted:
+    """A child ended normally before it said that it had started."""
+
+    def __str__(self) -> str:
+        return "it ended before it said that it had started"
+
+
+@frozen
+class Unstoppable:
+    """A Python child that swallows cancellation: it was given up, and runs on by itself.
+
+    Attributes:
+        stack: Where it was then.
+    """
+
+    stack: str
+
+    def __str__(self) -> str:
+        return f"it does not stop, and was given up; it is at\n{self.stack}"

@@ -16,12 +16,19 @@ from lua_api import (
     ProcessSpawned,
     ProcessStarted,
 )
+from supervise._events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 LifecycleEvent: TypeAlias = (
-    ProcessSpawned | ProcessStarted | ProcessExited | NameRegistered | NameReleased | LinePrinted
+    ProcessSpawned
+    | ProcessStarted
+    | ProcessExited
+    | NameRegistered
+    | NameReleased
+    | LinePrinted
+    | Event
 )
 """What a subscriber gets."""
 

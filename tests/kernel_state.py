@@ -33,14 +33,19 @@ classes.refuse(Channel, "channel")
 def open_state(lua: str = "lua54") -> Any:
     """A state of `lupa.<lua>` without any Lua code of users."""
     state = importlib.import_module(f"lupa.{lua}").LuaRuntime(encoding=None)
-    preload = state.execute(
+    preload(state)
+    state.execute(_VALUE_CLASSES)
+    return state
+
+
+def preload(state: Any) -> None:
+    """Let `require` find every Lua file of the package."""
+    add = state.execute(
         b"return function(name, text) package.preload[name] = assert(load(text, '@' .. name)) end"
     )
     for path in sorted(_ROOT.rglob("*.lua")):
         name = ".".join(path.relative_to(_ROOT).with_suffix("").parts)
-        preload(name.encode(), path.read_bytes())
-    state.execute(_VALUE_CLASSES)
-    return state
+        add(name.removesuffix(".init").encode(), path.read_bytes())
 
 
 def call(state: Any, body: str, *args: object) -> Any:

@@ -14,6 +14,7 @@ local outbox = require("kernel.outbox")
 local process = require("api.process")
 local random = require("api.random")
 local spawn = require("kernel.spawn")
+local supervisor = require("api.supervisor")
 local text = require("api.text")
 local time = require("api.time")
 
@@ -121,6 +122,7 @@ library("process", process)
 library("channel", channel, { on_time = true })
 library("time", time)
 library("errors", errors)
+library("supervisor", supervisor)
 if utf8 then
   library("utf8", utf8)
 end
@@ -153,6 +155,7 @@ local required = {
   channel = G.channel,
   time = G.time,
   errors = G.errors,
+  supervisor = G.supervisor,
   coroutine = G.coroutine,
   string = G.string,
   table = G.table,

@@ -1,5 +1,7 @@
 --- The kernel as Python sees it: functions that take and give numbers, texts and bytes.
 
+local calls = require("kernel.calls")
+local children = require("kernel.children")
 local clock = require("kernel.clock")
 local outbox = require("kernel.outbox")
 local ports = require("kernel.ports")
@@ -38,9 +40,18 @@ function M.step(now, budget)
   return more, next_at, outbox.take()
 end
 
-function M.open_port(entry)
-  return ports.open(entry).pid
+function M.open_port(entry, owner)
+  return ports.open(entry, owner).pid
 end
+
+function M.open_supervisor(entry, owner)
+  return ports.open_supervisor(entry, owner).pid
+end
+
+M.answer_call = calls.answer
+M.start_child = children.start
+M.stop_child = children.stop
+M.kill_child = children.kill
 
 M.open_system_port = ports.open_system
 M.close_port = ports.close

@@ -18,6 +18,8 @@ local names = {
   "REGISTER", "UNREGISTER", "LOOKUP",
   -- time
   "AFTER", "TIMER", "TICKER", "TIMER_STOP", "TIMER_RESET", "LOCATION",
+  -- supervisors
+  "CALL_SUPERVISOR",
   -- output
   "PRINT",
 }

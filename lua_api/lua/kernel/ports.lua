@@ -10,7 +10,6 @@ local op = require("kernel.op")
 local outbox = require("kernel.outbox")
 local registry = require("kernel.registry")
 local requests = require("kernel.requests")
-local scheduler = require("kernel.scheduler")
 local signals = require("kernel.signals")
 local spawn = require("kernel.spawn")
 local wire = require("kernel.wire")
@@ -22,6 +21,8 @@ local encode, decode = wire.encode, wire.decode
 local M = {}
 
 local host = registry.new_host("python", { max_processes = math.huge, max_mailbox = math.huge })
+-- Nobody reads what is sent to a supervisor, so it takes no message.
+local supervisor_host = registry.new_host("supervisor", { max_processes = math.huge, max_mailbox = 0 })
 local program = { entry = "python", host = host }
 local by_ticket = {}
 
@@ -71,12 +72,12 @@ local forms = {
   end,
 }
 
-scheduler.on_ready_port(function(task)
+local function on_answer(task)
   if by_ticket[task.ticket] == task then
     settle(task)
     reply(task.ticket, forms[task.form](task))
   end
-end)
+end
 
 --- Gives up a receive: what it was about to answer is there for the next one.
 local function give_back(task)
@@ -117,7 +118,7 @@ end
 -- The row of the end goes first: whoever waits inside the block of the process is cancelled by it.
 local function on_end(proc, failure)
   if failure ~= nil then
-    outbox.row(3, outbox.ENDED, proc.pid, failure)
+    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.forced)
   end
   local tickets = {}
   for ticket in next, proc.port.tickets do
@@ -132,7 +133,8 @@ local function on_end(proc, failure)
   end
 end
 
-local function new_port(entry)
+local function new_port(entry, host)
+  host = host or program.host
   local proc = {
     pid = string.format(host.pid_form, registry.new_serial()),
     proc = false,
@@ -149,9 +151,20 @@ local function new_port(entry)
 end
 
 --- Opens a process whose code is Python.
-function M.open(entry)
+-- @tparam[opt] string owner the pid of a supervisor, whose end is its end
+function M.open(entry, owner)
   local proc = new_port(entry)
   registry.add(proc)
+  signals.own(registry.by_pid[owner], proc)
+  return proc
+end
+
+--- Opens a supervisor: a port that owns processes, and whom no link ends.
+function M.open_supervisor(entry, owner)
+  local proc = new_port(entry, supervisor_host)
+  proc.port.supervises, proc.trap_links = true, true
+  registry.add(proc)
+  signals.own(registry.by_pid[owner], proc)
   return proc
 end
 
@@ -319,7 +332,15 @@ function M.request(pid, ticket, name, payload, ...)
   else
     proc = M.open("call")
   end
-  local task = { ticket = ticket, proc = proc, task = false, next = false, form = "plain", one_shot = not pid }
+  local task = {
+    ticket = ticket,
+    proc = proc,
+    task = false,
+    next = false,
+    form = "plain",
+    one_shot = not pid,
+    on_answer = on_answer,
+  }
   task.task = task
   local ready, value, failure = asks[name](task, payload, ...)
   if ready then

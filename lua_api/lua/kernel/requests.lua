@@ -79,8 +79,11 @@ handlers[op.INBOX] = function(task)
   return true, mailbox.inbox(task.proc).handle
 end
 
+--- Whoever reads events can hear that it is to end, and takes the time it is given.
 handlers[op.EVENTS] = function(task)
-  return true, mailbox.events(task.proc).handle
+  local proc = task.proc
+  proc.hears, proc.closing = true, nil
+  return true, mailbox.events(proc).handle
 end
 
 handlers[op.UNLISTEN] = function(task, handle)
@@ -229,8 +232,12 @@ handlers[op.STARTED] = function(task, value)
   if not ok then
     return true, nil, new_fault(kinds.INVALID, copied)
   end
+  local proc = task.proc
+  if proc.seat then
+    proc.seat:started(copied)
+  end
   if outbox.watched then
-    outbox.row(3, outbox.STARTED, task.proc.pid, copied)
+    outbox.row(3, outbox.STARTED, proc.pid, copied)
   end
   return true, true
 end

@@ -11,18 +11,14 @@ local timers = require("kernel.timers")
 
 local create, resume = coroutine.create, coroutine.resume
 local handlers = requests.handlers
-local complete
 local COROUTINE, LAST = op.COROUTINE, queue.LAST
+
+-- A task from outside has no coroutine: when it is ready, its `on_answer` is called.
 
 local M = {}
 
 -- How many requests a task makes in a row before the others get their turn.
 local TURN = 64
-
---- Answers a finished request of a Python process; set by ports.lua.
-function M.on_ready_port(callback)
-  complete = callback
-end
 
 local function run(task, co, turn)
   cpu.task = task
@@ -45,6 +41,10 @@ local function run(task, co, turn)
       if creator and request ~= COROUTINE then
         task.creator = nil
         queue.push_front(creator)
+      end
+      local proc = task.proc
+      if proc.closing and proc.co and not signals.has_work(proc) then
+        signals.end_shut_down(proc)
       end
       return made
     end
@@ -77,6 +77,13 @@ handlers[op.COROUTINE] = function(creator, body, fn)
   queue.push_front(task)
 end
 
+--- Lets the first task of the queue, a process, take its turn.
+function M.run_first()
+  local task = queue.pop()
+  run(task, task.co, TURN)
+  cpu.task = false
+end
+
 --- Lets time be `now` (nanoseconds) and runs what can run, for about `budget` requests.
 -- @treturn boolean whether there is more to run
 -- @treturn number when the next timer goes off, or nil
@@ -97,7 +104,7 @@ function M.step(now, budget)
     if co then
       budget = budget - run(task, co, TURN)
     elseif co == nil then
-      complete(task)
+      task:on_answer()
       budget = budget - 1
     end
   end

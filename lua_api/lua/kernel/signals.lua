@@ -21,7 +21,12 @@ M.EXIT, M.LINK_DOWN, M.CANCEL = "EXIT", "LINK_DOWN", "CANCEL"
 
 --- Hands an event to a process in the form it reads: a Lua process its own table, a Python process bytes.
 local function deliver_event(proc, event)
-  mailbox.deliver_event(proc, proc.port and wire.encode_record(event) or event)
+  local port = proc.port
+  if not port then
+    mailbox.deliver_event(proc, event)
+  elseif not port.supervises then
+    mailbox.deliver_event(proc, wire.encode_record(event))
+  end
 end
 
 local function copied(value)
@@ -101,6 +106,19 @@ local function end_one(proc, result, failure, doomed)
     spawner.r1, spawner.r2 = nil, copied(failure)
     queue.push_front(spawner)
   end
+  if proc.owner then
+    relation.remove(proc.owner, "owned", proc)
+  end
+  -- Whoever sees the end of a supervisor sees none of its processes alive.
+  if proc.owned then
+    local owned = relation.take_all(proc, "owned")
+    for i = 1, #owned do
+      -- The end of one may have taken others along.
+      if registry.by_pid[owned[i].pid] == owned[i] then
+        M.terminate(owned[i])
+      end
+    end
+  end
   tell_monitors(proc, result, failure)
   if proc.links then
     local linked = relation.take_all(proc, "links")
@@ -124,6 +142,9 @@ local function end_one(proc, result, failure, doomed)
     end
   end
   timers.drop_all(proc)
+  if proc.seat then
+    proc.seat:ended(proc, failure)
+  end
   if proc.port then
     proc.port.on_end(proc, failure)
   elseif outbox.watched and not loading then
@@ -155,8 +176,52 @@ function M.finish(proc, result, failure)
   end
 end
 
+--- How a process was ended by others, if it was: `proc.forced`.
+M.SHUT_DOWN, M.TERMINATED = 1, 2
+
 function M.terminate(proc)
+  proc.forced = M.TERMINATED
   M.finish(proc, nil, new_fault(kinds.CANCELED, "process terminated"))
+end
+
+--- Whether any coroutine of a process can go on without being woken.
+function M.has_work(proc)
+  if proc.next then
+    return true
+  end
+  for _, task in next, proc.tasks or {} do
+    if task.next then
+      return true
+    end
+  end
+  return false
+end
+
+--- Asks a process to end: a CANCEL event. One that does not read events is to end when it next waits.
+-- @treturn boolean false if it waits now and must be ended by `end_shut_down`
+function M.shut_down(proc, from, reason)
+  if not proc.hears then
+    if not M.has_work(proc) then
+      return false
+    end
+    proc.closing = true
+  end
+  M.cancel(proc, from, reason)
+  return true
+end
+
+--- Ends a process that did not hear that it is to end.
+function M.end_shut_down(proc)
+  proc.forced = M.SHUT_DOWN
+  M.finish(proc, nil, new_fault(kinds.CANCELED, "shutdown"))
+end
+
+--- Lets `proc` end with `owner`; without an owner it is its own.
+function M.own(owner, proc)
+  if owner then
+    proc.owner = owner
+    relation.add(owner, "owned", proc)
+  end
 end
 
 --- Asks a process to end: a CANCEL event.

@@ -94,6 +94,19 @@ local function answer(spawner, value, failure)
   end
 end
 
+--- Makes a supervised process known to its supervisor, and under its name, or returns nil and an error.
+local function seat(proc, place)
+  if place.name then
+    local ok, failure = registry.register(place.name, proc.pid)
+    if not ok then
+      return nil, failure
+    end
+  end
+  proc.seat = place
+  signals.own(place.proc, proc)
+  return true
+end
+
 --- Creates the process and lets it run its chunk next.
 local function begin(spawner, host, entry, source, mode, list)
   if spawner.abandoned then
@@ -129,11 +142,20 @@ local function begin(spawner, host, entry, source, mode, list)
     spawner.child = proc
   end
   registry.add(proc)
+  if mode.seat then
+    local ok, failure = seat(proc, mode)
+    if not ok then
+      registry.remove(proc)
+      spawner.child = false
+      return answer(spawner, nil, failure)
+    end
+  end
   queue.push_front(proc)
 end
 
 --- Spawns `entry` on `host_name` for `spawner`, a task, which is answered with the pid or nil and an error.
--- @param mode what to attach: `link`, `monitor`; with `await` the answer is the end instead
+-- @param mode what to attach: `link`, `monitor`; with `await` the answer is the end instead; or the seat
+--   of a supervised process (see children.lua)
 -- @param list the arguments, with their number in n; or false
 -- A spawner from outside that gave up sets `abandoned`, and finds what was begun in `child`.
 function M.spawn(spawner, entry, host_name, mode, list)
@@ -189,7 +211,7 @@ function M.loaded(proc)
   end
   if mode.await then
     signals.await(spawner, proc)
-  else
+  elseif not mode.ready then
     answer(spawner, proc.pid)
   end
   proc.r1, proc.r2, proc.r3 = loading.arguments, nil, nil

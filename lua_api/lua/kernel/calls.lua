@@ -1,0 +1,44 @@
+--- Calls of Lua processes to supervisors, whose code is Python: they leave as rows, and the process
+-- waits until the answer comes.
+
+local copy = require("kernel.copy").copy
+local fault = require("kernel.fault")
+local op = require("kernel.op")
+local outbox = require("kernel.outbox")
+local queue = require("kernel.queue")
+local registry = require("kernel.registry")
+local requests = require("kernel.requests")
+local wire = require("kernel.wire")
+
+local kinds, new_fault = fault.kinds, fault.new
+
+local M = {}
+
+local waiting, last = {}, 0
+
+requests.handlers[op.CALL_SUPERVISOR] = function(task, dest, verb, argument)
+  local target, failure = registry.find(dest)
+  if not target then
+    return true, nil, failure
+  elseif not (target.port and target.port.supervises) then
+    return true, nil, new_fault(kinds.INVALID, "not a supervisor: " .. dest)
+  end
+  local ok, refusal = copy(argument, "spec")
+  if not ok then
+    return true, nil, new_fault(kinds.INVALID, refusal)
+  end
+  last = last + 1
+  waiting[last] = task
+  outbox.row(5, outbox.CALL, last, target.pid, verb, argument)
+end
+
+--- Brings the answer: a list of up to three values.
+function M.answer(ticket, answer)
+  local task = waiting[ticket]
+  waiting[ticket] = nil
+  local list = wire.decode_list(answer)
+  task.r1, task.r2, task.r3 = list[1], list[2], list[3]
+  queue.push(task)
+end
+
+return M

@@ -1,0 +1,137 @@
+--- Supervised processes: what a supervisor, whose code is Python, starts and stops in here.
+-- Each has a seat, known outside by a ticket. What becomes of it leaves as rows: CHILD_UP when it has
+-- started, CHILD_DOWN when it ended or did not start. Who learns of it at once gets no row.
+
+local fault = require("kernel.fault")
+local outbox = require("kernel.outbox")
+local queue = require("kernel.queue")
+local registry = require("kernel.registry")
+local scheduler = require("kernel.scheduler")
+local signals = require("kernel.signals")
+local spawn = require("kernel.spawn")
+local wire = require("kernel.wire")
+
+local kinds, new_fault = fault.kinds, fault.new
+local setmetatable = setmetatable
+
+local M = {}
+
+local seats = {}
+
+local Seat = {}
+Seat.__index = Seat
+
+--- Spawning has answered: the chunk has run, or nothing has started.
+function Seat.on_answer(seat)
+  local ticket = seat.ticket
+  if seats[ticket] ~= seat then
+    return
+  elseif seat.r1 then
+    outbox.row(4, outbox.CHILD_UP, ticket, seat.r1, nil)
+  else
+    seats[ticket] = nil
+    outbox.row(4, outbox.CHILD_DOWN, ticket, seat.r2, nil)
+  end
+end
+
+--- The process said that it has started; `ready` means that this is waited for.
+function Seat.started(seat, value)
+  if seat.ready then
+    seat.ready = false
+    outbox.row(4, outbox.CHILD_UP, seat.ticket, seat.child.pid, value)
+  end
+end
+
+--- The process has ended. While it loads, its spawning answers.
+function Seat.ended(seat, proc, failure)
+  local ticket = seat.ticket
+  if seats[ticket] == seat and not proc.loading then
+    seats[ticket] = nil
+    outbox.row(4, outbox.CHILD_DOWN, ticket, failure, proc.forced)
+  end
+end
+
+--- Starts a process for the port `owner`.
+-- @param name a name to register it under before its first instruction, or nil
+-- @param ready whether it has started only when it calls `process.started`
+-- @treturn[1] string the pid: it has started
+-- @treturn[2] nil
+-- @treturn[2] string the error, encoded: it has not started
+-- @treturn[3] nil when a row will tell
+function M.start(owner, ticket, entry, host, arguments, name, ready)
+  local list = false
+  if arguments then
+    local n
+    list, n = wire.decode_list(arguments)
+    list.n = n
+  end
+  local seat = setmetatable({
+    ticket = ticket,
+    proc = registry.by_pid[owner],
+    task = false,
+    next = false,
+    child = false,
+    name = name,
+    ready = ready,
+    seat = true,
+  }, Seat)
+  seat.task = seat
+  if not seat.proc then
+    return nil, wire.encode(new_fault(kinds.CANCELED, "supervisor has ended"))
+  end
+  seats[ticket] = seat
+  spawn.spawn(seat, entry, host, seat, list)
+  -- The chunk runs here and now, so that a supervisor need not wait for the next step.
+  if seat.child and queue.first == seat.child then
+    scheduler.run_first()
+  end
+  if queue.first ~= seat then
+    return nil
+  end
+  queue.pop()
+  if seat.r1 then
+    return seat.r1
+  end
+  seats[ticket] = nil
+  return nil, wire.encode(seat.r2)
+end
+
+--- Lets go of a seat without a row: whoever asked knows.
+local function vacate(seat)
+  seats[seat.ticket] = nil
+  seat.abandoned = true
+end
+
+--- Asks a process to end, or ends it if it cannot hear the request.
+-- @treturn boolean true if it has ended, false if it was asked, nil if it had ended before: a row tells
+function M.stop(ticket, reason)
+  local seat = seats[ticket]
+  if not seat then
+    return nil
+  end
+  local proc = seat.child
+  if proc and not proc.loading and signals.shut_down(proc, seat.proc.pid, reason) then
+    return false
+  end
+  vacate(seat)
+  if proc then
+    signals.end_shut_down(proc)
+  end
+  return true
+end
+
+--- Ends a process by force.
+-- @treturn boolean true if it has ended, nil if it had ended before: a row tells
+function M.kill(ticket)
+  local seat = seats[ticket]
+  if not seat then
+    return nil
+  end
+  vacate(seat)
+  if seat.child then
+    signals.terminate(seat.child)
+  end
+  return true
+end
+
+return M

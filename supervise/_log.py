@@ -1,0 +1,60 @@
+"""Supervision events as `logging` records: quiet for what is in order, loud for what is not."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import msgspec
+
+from lua_api import Fault
+from specs import ExitKind, ExitReason
+from supervise import _events as ev
+from supervise._reasons import described
+
+logger: Final = logging.getLogger("supervise")
+
+_QUIET = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
+_MESSAGES = {
+    ev.ChildExited: "%s/%s ended (%s)",
+    ev.ChildStartFailed: "%s/%s did not start (%s)",
+    ev.SupervisorStopping: "%s stops (%s)",
+    ev.SupervisorExited: "%s ended (%s)",
+}
+
+
+def _level(event: ev.Event) -> int:
+    reason: ExitReason | None = getattr(event, "reason", None)
+    if reason is None or reason.kind in _QUIET:
+        return logging.DEBUG
+    return logging.ERROR if isinstance(event, ev.SupervisorStopping) else logging.WARNING
+
+
+def log_event(event: ev.Event) -> None:
+    """Write the record of an event.
+
+    Its fields stand in the record as attributes: `event` (the name of its type), `supervisor`,
+    `child`, `incarnation`, `cause`, `reason` and the others, those that it has.
+    """
+    level = _level(event)
+    if not logger.isEnabledFor(level):
+        return
+    extra = {"event": type(event).__name__, **msgspec.structs.asdict(event)}
+    reason: ExitReason | None = extra.get("reason")
+    where = [event.supervisor] if "child" not in extra else [event.supervisor, extra["child"]]
+    if reason is None:
+        message = "/".join(["%s"] * len(where)) + " %s"
+        logger.log(level, message, *where, type(event).__name__, extra=extra)
+    else:
+        message = _MESSAGES[type(event)] + ("\n%s" if _stack(reason) else "")
+        arguments = [*where, described(reason), *_stack(reason)]
+        logger.log(level, message, *arguments, extra=extra, exc_info=_exception(reason))
+
+
+def _stack(reason: ExitReason) -> list[str]:
+    error = reason.error
+    return [error.stack] if isinstance(error, Fault) and error.stack else []
+
+
+def _exception(reason: ExitReason) -> BaseException | None:
+    return reason.error if isinstance(reason.error, Exception) else None

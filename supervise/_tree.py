@@ -1,0 +1,203 @@
+"""The supervision trees of a node: what their supervisors share, their start, and their stop."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import TYPE_CHECKING
+
+import trio
+
+from specs import ExitKind, ExitReason, check_spec
+from supervise import _plan_io as io
+from supervise._alarm import Alarms
+from supervise._calls import Waiter
+from supervise._errors import (
+    NodeClosedError,
+    RestartIntensityError,
+    StartError,
+    SupervisorFailedError,
+)
+from supervise._reasons import RestartLimitReached, described
+from supervise._supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lua_api import ChildDown, ChildUp, Kernel
+    from specs import AnySupervisorSpec
+    from supervise._events import Event
+    from supervise._lua_child import LuaChild
+    from supervise._node import Node
+    from supervise._process import PythonProcess
+
+_ORDERLY = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
+
+
+class Trees:
+    """What all supervisors of a node have in common.
+
+    Attributes:
+        supervisors: The running ones by pid.
+        driver: The node's.
+        alarms: The timers of all of them.
+        nursery: Where all Python children run.
+        rng: The chance in their backoffs.
+        dead: Whether nobody acts any more: the node has ended.
+    """
+
+    nursery: trio.Nursery
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.driver = node.driver
+        self.alarms = Alarms()
+        self.rng = random.Random()  # noqa: S311 - jitter is no secret
+        self.supervisors: dict[str, Supervisor] = {}
+        self.dead = False
+        self._closing = False
+        self._roots: list[Supervisor] = []
+        self._tickets = itertools.count(1)
+        self._seats: dict[int, LuaChild] = {}
+        self._unsettled: list[Supervisor] = []
+
+    # Trees
+
+    async def start(self, spec: AnySupervisorSpec) -> Supervisor:
+        """Start a tree (see `Node.start`)."""
+        check_spec(spec)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._closing:
+            raise NodeClosedError
+        started: Waiter[io.Result] = Waiter()
+        root = self.open_supervisor(spec, spec.id, None, self._root_ended)
+        self._roots.append(root)
+
+        def answer(result: io.Result) -> None:
+            root.started = isinstance(result, io.Done)
+            started(result)
+
+        root.handle(io.Start(answer))
+        try:
+            result = await started.wait()
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await root.stop()
+            raise
+        if isinstance(result, io.Refused):
+            with trio.CancelScope(shield=True):
+                reason = await root.wait_ended()
+            raise StartError(root.path, reason)
+        return root
+
+    def _root_ended(self, root: Supervisor, reason: ExitReason) -> None:
+        self._roots.remove(root)
+        if not root.started or reason.kind in _ORDERLY:
+            return
+        limit = reason.error
+        self._node.interrupt(
+            RestartIntensityError(limit, reason)
+            if isinstance(limit, RestartLimitReached)
+            else SupervisorFailedError(root.path, reason)
+        )
+
+    async def stop(self) -> None:
+        """Stop all trees, the last one first, and let no other start."""
+        self._closing = True
+        try:
+            while self._roots and not self.dead:
+                await self._roots[-1].stop()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody can do anything any more."""
+        self.dead = self._closing = True
+        for root in self._roots:
+            root.abandon()
+
+    # Supervisors
+
+    def open_supervisor(
+        self,
+        spec: AnySupervisorSpec,
+        path: str,
+        owner: str | None,
+        on_end: Callable[[Supervisor, ExitReason], None],
+    ) -> Supervisor:
+        """Make a supervisor, known by its name and not started yet.
+
+        Raises:
+            NameTakenError: Another process holds its name.
+        """
+        pid = self.kernel().open_supervisor(path, owner)
+        if spec.name is not None:
+            try:
+                self._node.register(spec.name, pid)
+            except ValueError:
+                self.kernel().close_port(pid, "its name is taken")
+                raise
+        supervisor = Supervisor(self, spec, path, pid, on_end)
+        self.supervisors[pid] = supervisor
+        return supervisor
+
+    def close_supervisor(self, supervisor: Supervisor, reason: ExitReason) -> None:
+        """A supervisor has ended."""
+        del self.supervisors[supervisor.pid]
+        failure = None if reason.kind in _ORDERLY else described(reason)
+        self.kernel().close_port(supervisor.pid, failure)
+
+    def settle_later(self, supervisor: Supervisor) -> None:
+        """Let a supervisor know when all exits of a step are known."""
+        self._unsettled.append(supervisor)
+        self.driver.kick()
+
+    def settle(self) -> None:
+        """All exits of a step are known."""
+        while self._unsettled:
+            unsettled, self._unsettled = self._unsettled, []
+            for supervisor in unsettled:
+                supervisor.settle()
+
+    # For supervisors and children
+
+    def kernel(self) -> Kernel:
+        """The kernel, for something that is to be gone on with at once."""
+        self.driver.hurry()
+        return self.driver.kernel()
+
+    def host(self, name: str | None) -> str:
+        """The host of a Lua child."""
+        return self._node.host_or_first(name)
+
+    def seat(self, child: LuaChild) -> int:
+        """A number for the news of a Lua child."""
+        ticket = next(self._tickets)
+        self._seats[ticket] = child
+        return ticket
+
+    def vacate(self, ticket: int) -> None:
+        """There will be no news of this child any more."""
+        self._seats.pop(ticket, None)
+
+    def on_child(self, effect: ChildUp | ChildDown) -> None:
+        """The kernel has news of a Lua child."""
+        child = self._seats.get(effect.ticket)
+        if child is not None:
+            child.on_effect(effect)
+
+    def open_process(self, label: str, owner: str) -> PythonProcess:
+        """Give a pid to a Python child."""
+        return self._node.open_supervised(label, owner)
+
+    def forget_process(self, process: PythonProcess) -> None:
+        """A Python child has ended."""
+        self._node.forget(process)
+
+    def publish(self, event: Event) -> None:
+        """Let everybody know of a step of a supervisor."""
+        self._node.publish(event)
+
+    def interrupt(self, error: BaseException) -> None:
+        """End the node."""
+        self._node.interrupt(error)
