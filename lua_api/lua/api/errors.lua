@@ -2,6 +2,7 @@
 
 local argument = require("api.argument")
 local fault = require("kernel.fault")
+local stack = require("kernel.stack")
 
 local M = {}
 
@@ -14,7 +15,7 @@ local field_types = { message = "string", kind = "string", retryable = "boolean"
 --- errors.new(message) or errors.new{message =, kind =, retryable =, details =}
 function M.new(message)
   if type(message) == "string" then
-    return fault.new("", message, { stack = fault.stack(2) })
+    return fault.new("", message, { stack = stack.here(1) })
   elseif type(message) ~= "table" then
     argument.bad(1, "new", "string or table", message)
   end
@@ -29,7 +30,7 @@ function M.new(message)
   return fault.new(message.kind or "", message.message or "", {
     retryable = message.retryable,
     details = message.details,
-    stack = fault.stack(2),
+    stack = stack.here(1),
   })
 end
 

@@ -3,7 +3,8 @@
 
 local classes = require("kernel.classes")
 local copy = require("kernel.copy").copy
-local getmetatable, traceback = debug.getmetatable, debug.traceback
+local stack = require("kernel.stack")
+local getmetatable = debug.getmetatable
 
 local M = {}
 
@@ -100,8 +101,8 @@ end
 
 --- The text, with the stack below it where there is one.
 function methods.stack(fault)
-  local stack = fault._stack
-  return stack and text(fault) .. "\n" .. stack or text(fault)
+  local trace = fault._stack
+  return trace and text(fault) .. "\n" .. trace or text(fault)
 end
 
 -- Any other method is the string method of that name, on the text.
@@ -176,33 +177,17 @@ local function readable(value, depth)
   return "{" .. table.concat(parts, ", ") .. "}"
 end
 
---- A traceback as far as it is code of users.
-local function without_ours(stack)
-  local lines = {}
-  for line in string.gmatch(stack, "[^\n]+") do
-    if not string.find(line, "lua_api/lua/", 1, true) then
-      lines[#lines + 1] = line
-    end
-  end
-  return table.concat(lines, "\n")
-end
-
---- The stack of the function `level` levels up (1 is the caller).
-function M.stack(level)
-  return without_ours(traceback("", level + 1))
-end
-
 --- The error object for a value that was raised in coroutine `co`, with the stack of `co`.
 function M.of_error(raised, co)
-  local stack = without_ours(traceback(co))
+  local trace = stack.of(co)
   if M.is(raised) then
     local failure = M.sanitized(raised)
-    rawset(failure, "_stack", failure._stack or stack)
+    rawset(failure, "_stack", failure._stack or trace)
     return failure
   end
   local text_type = type(raised)
   local message = (text_type == "string" or text_type == "number") and tostring(raised) or readable(raised, 2)
-  return M.new("", message, { stack = stack })
+  return M.new("", message, { stack = trace })
 end
 
 classes.register(Fault, 1, data_of, function(data)

@@ -1,0 +1,75 @@
+--- Stacks as text, in the form of `debug.traceback` and as far as they are code of users. Lua's own
+-- searches all libraries for the name of each function, which would be most of the cost of a crash.
+
+local find, format = string.find, string.format
+local getinfo = debug.getinfo
+
+local M = {}
+
+-- Runaway recursion leaves hundreds of thousands of frames.
+local LONGEST = 24
+
+local function described(info)
+  local what = info.namewhat
+  if info.what == "main" then
+    return "main chunk"
+  elseif what == "global" then
+    return format("function '%s'", info.name)
+  elseif what ~= "" then
+    return format("%s '%s'", what, info.name)
+  elseif info.what == "C" then
+    return "?"
+  end
+  return format("function <%s:%d>", info.short_src, info.linedefined)
+end
+
+--- One line for a frame; nothing for what is not to be seen.
+local function line_of(info)
+  if info.what == "C" then
+    -- What no name is known for, and how a process asks the kernel.
+    if info.namewhat ~= "" and info.name ~= "yield" then
+      return "[C]: in function '" .. info.name .. "'"
+    end
+  elseif not find(info.source, "^@lua_api/lua/") then
+    return format("%s:%d: in %s", info.short_src, info.currentline, described(info))
+  end
+end
+
+--- The stack below `level` of a coroutine (nil: the running one).
+local function stack(co, level)
+  local lines, n = { "stack traceback:" }, 1
+  while true do
+    local info
+    if co then
+      info = getinfo(co, level, "Sln")
+    else
+      info = getinfo(level, "Sln")
+    end
+    if not info then
+      break
+    end
+    local line = line_of(info)
+    if line then
+      n = n + 1
+      if n > LONGEST then
+        lines[n] = "\t..."
+        break
+      end
+      lines[n] = "\t" .. line
+    end
+    level = level + 1
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The stack of a suspended or failed coroutine.
+function M.of(co)
+  return stack(co, 0)
+end
+
+--- The stack of who calls the function that calls this, or of `level` above.
+function M.here(level)
+  return stack(nil, level + 2)
+end
+
+return M
