@@ -688,7 +688,7 @@ class OwnError(Exception):
     ids=lambda error: type(error).__name__,
 )
 async def test_the_error_of_the_body_comes_out_as_itself(error):
-    with pytest.raises(type(error)) as caught:  # noqa: PT012
+    with pytest.raises(type(error)) as caught:
         async with node_of() as node:
             await node.spawn("t:wait")
             raise error
@@ -710,7 +710,7 @@ async def test_an_output_that_fails_ends_the_node_with_its_error():
     def broken(_pid, _text):
         raise OwnError("the pipe is broken")
 
-    with pytest.raises(OwnError):  # noqa: PT012
+    with pytest.raises(OwnError):
         async with node_of(output=broken) as node:
             assert await node.exec("t:print", "x") is None
             await trio.sleep_forever()

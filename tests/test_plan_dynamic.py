@@ -18,7 +18,7 @@ CHILD = ChildSpec("x", lua("a.b", 1))
 
 def pool(count=0, child=CHILD, **fields):
     spec = DynamicSupervisorSpec("pool", **fields)
-    shell = Shell(DynamicPlanner(spec, random.Random(1)))  # noqa: S311 - not a secret
+    shell = Shell(DynamicPlanner(spec, random.Random(1)))
     shell.start()
     for _ in range(count):
         shell.start_child(child)

@@ -65,7 +65,7 @@ def supervisors(draw):
 
 def planner_of(spec):
     kind = Planner if isinstance(spec, SupervisorSpec) else DynamicPlanner
-    return kind(spec, random.Random(7))  # noqa: S311 - not a secret
+    return kind(spec, random.Random(7))
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 9), st.integers(0, 3)), max_size=60)

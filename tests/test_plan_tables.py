@@ -46,7 +46,7 @@ def started(*children, strategy=ONE, max_restarts=3, **fields):
 def starting(*children, **fields):
     listed = [child(c) if isinstance(c, str) else c for c in children]
     spec = SupervisorSpec("s", children=listed, **fields)
-    shell = Shell(Planner(spec, random.Random(1)))  # noqa: S311 - not a secret
+    shell = Shell(Planner(spec, random.Random(1)))
     shell.start()
     return shell
 

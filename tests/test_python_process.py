@@ -76,7 +76,7 @@ async def test_it_monitors_and_is_monitored():
 
 async def test_the_failure_of_the_block_is_the_failure_of_the_process():
     async with node_of() as node, node.open_process() as me:
-        with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        with pytest.raises(ZeroDivisionError):
             async with node.open_process("fragile") as fragile:
                 me.monitor("fragile")
                 raise ZeroDivisionError("by zero")
@@ -86,7 +86,7 @@ async def test_the_failure_of_the_block_is_the_failure_of_the_process():
 
 async def test_a_link_ends_the_block_unless_it_traps():
     async with node_of() as node:
-        with pytest.raises(ProcessEndedError, match="linked process failed"):  # noqa: PT012
+        with pytest.raises(ProcessEndedError, match="linked process failed"):
             async with node.open_process() as me:
                 pid = await me.spawn("t:fail_when_told", link=True)
                 me.send(pid, "x", 1)
@@ -103,7 +103,7 @@ async def test_a_link_ends_the_block_unless_it_traps():
 async def test_lua_terminates_cancels_and_links_it():
     kill = lua("process.cancel('me', 'soon') process.terminate('me')")
     async with node_of(entries={"t:kill": kill}) as node:
-        with pytest.raises(ProcessEndedError, match="process terminated"):  # noqa: PT012
+        with pytest.raises(ProcessEndedError, match="process terminated"):
             async with node.open_process("me"):
                 await node.spawn("t:kill")
                 await trio.sleep_forever()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -14,12 +15,12 @@ import supervise
 from supervise import (
     AutoShutdown,
     ChildSpec,
+    Restart,
     RestartIntensityError,
     SpecError,
     StartError,
     task,
 )
-from supervise import Restart as R
 from tests.trees import CHILDREN, child, root
 
 
@@ -30,7 +31,7 @@ async def ends():
 def test_run_returns_when_the_tree_ends():
     spec = root(
         child("a", "s:never"),
-        ChildSpec("p", task(ends), restart=R.TRANSIENT, significant=True),
+        ChildSpec("p", task(ends), restart=Restart.TRANSIENT, significant=True),
         auto_shutdown=AutoShutdown.ANY_SIGNIFICANT,
     )
     supervise.run(spec, entries=CHILDREN)
@@ -86,7 +87,7 @@ def program():
             [sys.executable, "-c", PROGRAM, str(seconds)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         )
         started.append(process)
         assert {process.stdout.readline() for _ in "ab"} == {"up a\n", "up b\n"}

@@ -95,7 +95,7 @@ async def test_a_start_that_fails_is_an_error_and_changes_nothing():
     """Invariants 62 and 64."""
     async with trees_node() as node:
         tree = await node.start(root(child("a")))
-        with pytest.raises(StartError, match="root/c did not start .*entry not found"):
+        with pytest.raises(StartError, match=r"root/c did not start .*entry not found"):
             await tree.start_child(child("c", "no.such:entry"))
         with pytest.raises(SpecError, match="shutdown"):
             await tree.start_child(child("c", shutdown=-1))
