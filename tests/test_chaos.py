@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
+from functools import partial
 
 import trio
 from hypothesis import given, settings
@@ -17,9 +19,9 @@ from supervise import (
     Event,
     Restart,
     RestartIntensityError,
+    StartError,
     Strategy,
     SuperviseError,
-    SupervisorFailedError,
     SupervisorSpec,
     fold,
     lua,
@@ -59,7 +61,7 @@ def children(draw, id_, depth):
 @st.composite
 def supervisors(draw, id_="r", depth=2):
     """A supervisor and everything below it."""
-    limits = {"max_restarts": draw(st.integers(0, 3)), "max_seconds": 2.0}
+    limits = {"max_restarts": draw(st.sampled_from([0, 2, 20])), "max_seconds": 2.0}
     if depth < 2 and draw(st.integers(0, 4)) == 0:
         return DynamicSupervisorSpec(id_, **limits)
     return SupervisorSpec(
@@ -70,7 +72,7 @@ def supervisors(draw, id_="r", depth=2):
     )
 
 
-async def act(node, tree, tables, chance):
+async def act(node, tree, chance):
     """One thing that may happen to a tree."""
     pids = [info.pid for info in node.processes() if info.pid != tree.pid]
     running = list(node._trees.supervisors.values())
@@ -86,7 +88,7 @@ async def act(node, tree, tables, chance):
         lambda: some.terminate_child(one),
         lambda: some.restart_child(one),
         lambda: some.delete_child(one),
-        lambda: trio.sleep(chance.choice([0, 0.3, 3])),
+        partial(trio.sleep, chance.choice([0, 0.3, 3])),
     ]
     try:
         waits = chance.choice(actions)()
@@ -109,10 +111,12 @@ def check(node, tables):
         counts = supervisor.count_children()
         assert counts.active <= counts.specs == counts.supervisors + counts.workers
         for key, row in table.items():
-            spec = supervisor._planner.child(key)
-            # Invariant 1: a permanent child is up unless it was stopped on purpose.
-            if row.restart is Restart.PERMANENT and not spec.held:
-                assert row.state.value in {"running", "waiting"}, (supervisor, row)
+            child = supervisor._planner.child(key)
+            # Invariant 1: a permanent child is up, or will be, unless it was stopped on purpose.
+            # With a crash loop slower than the limit a tree never comes to rest.
+            ends = supervisor._planner._closing is not None
+            if row.restart is Restart.PERMANENT and not (child.held or ends):
+                assert row.state.value != "stopped", (supervisor, row)
             if row.pid is not None:
                 assert row.pid in live
                 listed.append(row.pid)
@@ -126,40 +130,34 @@ def check(node, tables):
 
 
 async def storm(spec, seed):
-    """Start a tree, let things happen to it, and stop it."""
+    """Start a tree, let things happen to it, and stop it, unless it gives up first."""
     chance = random.Random(seed)
     tables = {}
-    starts = {}
     async with trees_node() as node:
-        baseline = node.statistics()
-        with node.subscribe() as events:
-            try:
+        trees = node._trees
+        try:
+            before = node.statistics()
+            with node.subscribe() as events:
                 tree = await node.start(spec)
-            except SuperviseError:
-                tree = None
-            if tree is not None:
                 for _ in range(12):
-                    await act(node, tree, tables, chance)
+                    await act(node, tree, chance)
                 await trio.sleep(20)
                 await wait_all_tasks_blocked()
-                collect(events, tables, starts, node)
+                collect(events, tables, node)
                 check(node, tables)
-                await tree.stop()
-        await trio.sleep(5)
-        # Invariants 2 and 67: whatever happened, nothing is left.
-        after = node.statistics()
-        helpers = len(node.processes())
-        assert helpers == 0, node.processes()
-        assert (after.names, after.timers) == (baseline.names, baseline.timers)
-        trees = node._trees
-        assert not (trees.supervisors)
-        assert not (trees._seats)
-        assert not (len(trees.alarms))
-        assert not (trees._roots)
-        assert not node._processes
+            await tree.stop()
+            await trio.sleep(5)
+            after = node.statistics()
+            assert (after.names, after.timers) == (before.names, before.timers)
+            assert node.processes() == []
+        except StartError:
+            assert node.processes() == []
+    # Invariants 2 and 67: whatever happened, nothing is left.
+    left = [trees.supervisors, trees._seats, len(trees.alarms), trees._roots, node._processes]
+    assert left == [{}, {}, 0, [], {}]
 
 
-def collect(events, tables, starts, node):
+def collect(events, tables, node):
     """Sort the records by the life of the supervisor they are about."""
     lives = {}
     while True:
@@ -179,7 +177,5 @@ def collect(events, tables, starts, node):
 @given(spec=supervisors(), seed=st.integers(0, 2**32))
 def test_a_tree_in_a_storm_keeps_its_invariants(spec, seed):
     """Invariants 1 to 4, 6, 31 to 36, 67 and 70 after quiescence."""
-    try:
+    with suppress(RestartIntensityError):
         trio.run(storm, spec, seed, clock=MockClock(autojump_threshold=0))
-    except SupervisorFailedError as exc:
-        assert isinstance(exc, RestartIntensityError) or exc.reason.kind.value == "killed"

@@ -219,12 +219,11 @@ async def test_a_crashed_lua_child_is_back_under_its_name_with_a_new_pid():
 
 @pytest.mark.parametrize("payload", ["boom", False])
 @pytest.mark.parametrize("restart", list(Restart))
-@pytest.mark.parametrize("make", [lambda **kw: child("a", "s:told", **kw),
-                                  lambda **kw: ChildSpec("a", task(told), name="a", **kw)])  # fmt: skip
-async def test_restart_type_and_kind_of_end_decide(make, restart, payload):
+@pytest.mark.parametrize("start", [lua("s:told"), task(told)])
+async def test_restart_type_and_kind_of_end_decide(start, restart, payload):
     """Invariants 7 to 9."""
     async with trees_node() as node:
-        tree = await node.start(root(make(restart=restart)))
+        tree = await node.start(root(ChildSpec("a", start, name="a", restart=restart)))
         node.send("a", "x", payload)
         await settled(node)
         expected = {

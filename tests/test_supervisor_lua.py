@@ -14,7 +14,8 @@ def ask(call):
     """A program that makes one call and returns its value, or the kind and text of its error."""
     return lua(
         f"local value, err, info = {call} "
-        "return {value = value, kind = err and err:kind(), text = err and tostring(err), info = info}"
+        "return {value = value, info = info, kind = err and err:kind(), "
+        "text = err and tostring(err)}"
     )
 
 
@@ -22,7 +23,11 @@ CALLS = [
     ("supervisor.start_child('top', {id = 'n', start = {lua = 't:wait'}})", None, None),
     ("supervisor.start_child('pool', {start = {lua = 't:wait', args = {}}})", None, None),
     ("supervisor.start_child('top', {id = 'in', children = {}})", None, None),
-    ("supervisor.start_child('top', {id = 'a', start = {lua = 't:wait'}})", "AlreadyExists", "'a' already"),
+    (
+        "supervisor.start_child('top', {id = 'a', start = {lua = 't:wait'}})",
+        "AlreadyExists",
+        "'a' already",
+    ),
     ("supervisor.start_child('full', {start = {lua = 't:wait'}})", "RateLimited", "max_children"),
     ("supervisor.start_child('top', {id = 'n', strat = 1})", "Invalid", "did you mean 'start'"),
     ("supervisor.start_child('top', {start = {lua = 't:wait'}})", "Invalid", "id: is missing"),
@@ -30,10 +35,26 @@ CALLS = [
     ("supervisor.start_child('top', {1, 2})", "Invalid", "must be a ChildSpec"),
     ("supervisor.start_child('pool', {1, 2})", "Invalid", "must be a ChildSpec"),
     ("supervisor.start_child('pool', {start = 1})", "Invalid", "must be lua"),
-    ("supervisor.start_child('top', {id = 'n', start = {task = 'os:getcwd'}})", "PermissionDenied", "Python"),
-    ("supervisor.start_child('top', {id = 'x', children = {{id = 'n', start = {task = 'os:getcwd'}}}})", "PermissionDenied", "Python"),
-    ("supervisor.start_child('top', {id = 'n', start = {lua = 's:zz'}})", "NotFound", "entry not found"),
-    ("supervisor.start_child('top', {id = 'n', start = {lua = 't:wait'}, f = print})", "Invalid", "spec.f: function cannot be sent"),
+    (
+        "supervisor.start_child('top', {id = 'n', start = {task = 'os:getcwd'}})",
+        "PermissionDenied",
+        "Python",
+    ),
+    (
+        "supervisor.start_child('top', {id = 'x', children = {{id = 'n', start = {task = 'a'}}}})",
+        "PermissionDenied",
+        "Python",
+    ),
+    (
+        "supervisor.start_child('top', {id = 'n', start = {lua = 's:zz'}})",
+        "NotFound",
+        "entry not found",
+    ),
+    (
+        "supervisor.start_child('top', {id = 'n', start = {lua = 't:wait'}, f = print})",
+        "Invalid",
+        "spec.f: function cannot be sent",
+    ),
     ("supervisor.start_child('nobody', {})", "NotFound", "nobody"),
     ("supervisor.stop('worker')", "Invalid", "not a supervisor"),
     ("supervisor.terminate_child('top', 'a')", None, None),
