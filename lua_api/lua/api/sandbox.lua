@@ -191,6 +191,14 @@ function G.require(name)
   return value
 end
 
+-- The one global that is not the same table for all.
+setmetatable(G, {
+  __index = function(_, name)
+    if name == "_G" then
+      return cpu.task.proc.env
+    end
+  end,
+})
 spawn.Globals.__index = G
 
 -- Strings share one metatable over the whole state: locked, with Lua's own functions behind it.

@@ -49,25 +49,22 @@ local function boot(env, source, entry)
   return op.FINISHED, main_of(source.body(env, entry), source)(arguments(yield(op.LOADED)))
 end
 
---- Copies the arguments `list[1..n]`, or returns nil and an error that names the one at fault.
-local function copied_arguments(list)
-  if not list then
-    return false
-  end
-  local copies = { n = list.n }
+--- Makes the arguments `list[1..n]` the child's own, in place: the list was made for this call alone.
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] table an error that names the one at fault
+local function own_arguments(list)
   for i = 1, list.n do
     local value = list[i]
-    if is_scalar[type(value)] then
-      copies[i] = value
-    else
+    if not is_scalar[type(value)] then
       local ok, copied = copy(value, "argument[" .. i .. "]")
       if not ok then
         return nil, new_fault(kinds.INVALID, copied)
       end
-      copies[i] = copied
+      list[i] = copied
     end
   end
-  return copies
+  return true
 end
 
 local function program_of(host, entry, source)
@@ -116,9 +113,7 @@ local function begin(spawner, host, entry, source, mode, list)
     local message = "host " .. host.name .. " is full: it runs its max_processes of " .. host.max_processes
     return answer(spawner, nil, new_fault(kinds.RATE_LIMITED, message))
   end
-  local env = {}
-  env._G = env
-  setmetatable(env, Globals)
+  local env = setmetatable({}, Globals)
   local proc = {
     co = create(boot),
     pid = format(host.pid_form, new_serial()),
@@ -163,17 +158,19 @@ function M.spawn(spawner, entry, host_name, mode, list)
   if not host then
     return answer(spawner, nil, new_fault(kinds.NOT_FOUND, 'host not found: "' .. host_name .. '"'))
   end
-  local copies, refusal = copied_arguments(list)
-  if copies == nil then
-    return answer(spawner, nil, refusal)
+  if list then
+    local ok, refusal = own_arguments(list)
+    if not ok then
+      return answer(spawner, nil, refusal)
+    end
   end
   local source = sources.get("entry", entry)
   if source then
-    return begin(spawner, host, entry, source, mode, copies)
+    return begin(spawner, host, entry, source, mode, list)
   end
   sources.need("entry", entry, function(found, failure)
     if found then
-      begin(spawner, host, entry, found, mode, copies)
+      begin(spawner, host, entry, found, mode, list)
     else
       answer(spawner, nil, failure)
     end
