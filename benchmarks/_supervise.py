@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -30,6 +31,10 @@ HOST = "bench:host"  # the Lua programs spawn on it, too
 def version() -> str:
     """What would run."""
     return f"lupa {installed('lupa')}, Lua 5.4, Python {sys.version.split()[0]}"
+
+
+# As for the others: what a crash costs is measured without its log record.
+logging.getLogger("supervise").setLevel(logging.CRITICAL + 1)
 
 
 @asynccontextmanager
@@ -157,7 +162,7 @@ async def start_child(plan: Plan) -> Samples:
         batches = Batches(plan)
         for count in batches:
             for _ in range(count):
-                last = await pool.start_child(trees.ECHO)
+                last = (await pool.start_child(trees.ECHO)).pid
             await node.call(last, "echo", 1)
         await pool.stop()
     return batches.samples(plan.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -15,6 +16,8 @@ from specs._supervisor import AutoShutdown, DynamicSupervisorSpec, SupervisorSpe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from specs._fields import Rule
 
 AnySupervisorSpec: TypeAlias = SupervisorSpec | DynamicSupervisorSpec
 
@@ -98,6 +101,12 @@ def _label(name: object, otherwise: str) -> str:
     return name if isinstance(name, str) and name else otherwise
 
 
+@cache
+def _ruled_fields(spec_class: type) -> tuple[tuple[str, str, Rule | None], ...]:
+    """Each field of a spec: its name, its key in data, and its rule."""
+    return tuple((a.name, key_of(a), rule_of(a)) for a in attrs.fields(spec_class))
+
+
 class _Walk:
     """One walk over a tree."""
 
@@ -109,15 +118,13 @@ class _Walk:
     def fields(self, spec: Any, path: str) -> None:  # noqa: ANN401 - any attrs instance
         """Every field that has a rule, and what reading found."""
         self.faults += [f"{path}.{fault}" for fault in self._misread.get(id(spec), ())]
-        for attribute in attrs.fields(type(spec)):
-            rule = rule_of(attribute)
-            value = getattr(spec, attribute.name)
-            where = f"{path}.{key_of(attribute)}"
+        for name, key, rule in _ruled_fields(type(spec)):
+            value = getattr(spec, name)
             if value is attrs.NOTHING:
-                self.faults.append(f"{where}: is missing")
+                self.faults.append(f"{path}.{key}: is missing")
             elif rule is not None and not rule.accepts(value):
                 hint = did_you_mean(value, rule.words)
-                self.faults.append(f"{where}: must be {rule.want}, got {value!r}{hint}")
+                self.faults.append(f"{path}.{key}: must be {rule.want}, got {value!r}{hint}")
 
     def supervisor(self, spec: AnySupervisorSpec, path: str) -> None:
         """A supervisor and everything below it."""
