@@ -118,7 +118,7 @@ class _Walk:
     def fields(self, spec: Any, path: str) -> None:  # noqa: ANN401 - any attrs instance
         """Every field that has a rule, and what reading found."""
         self.faults += [f"{path}.{fault}" for fault in self._misread.get(id(spec), ())]
-        for name, key, rule in _ruled_fields(type(spec)):  # type: ignore[arg-type] - a class is hashable
+        for name, key, rule in _ruled_fields(spec.__class__):
             value = getattr(spec, name)
             if value is attrs.NOTHING:
                 self.faults.append(f"{path}.{key}: is missing")
