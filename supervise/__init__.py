@@ -75,7 +75,8 @@ from supervise._events import (
     Table,
     fold,
 )
-from supervise._node import Node, open_node, print_line
+from supervise._node import Node
+from supervise._open import open_node, print_line
 from supervise._process import Cancel, Exit, LinkDown, Mailbox, Message, ProcessEvent, PythonProcess
 from supervise._reasons import (
     ChildFailedToStart,

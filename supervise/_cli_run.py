@@ -18,7 +18,7 @@ import trio
 from lua_api import Fault, LinePrinted, ProcessExited
 from specs import SuperviseError
 from supervise._errors import fault_text
-from supervise._node import open_node
+from supervise._open import open_node
 from supervise._sources import SourceError, Sources
 from supervise._subscribers import LifecycleEvent
 

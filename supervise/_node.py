@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import trio
 
@@ -29,7 +26,7 @@ from lua_api import (
     encode,
     encode_list,
 )
-from specs import AnySupervisorSpec, Entry, HostSpec, SpecError, check_spec
+from specs import AnySupervisorSpec, HostSpec
 from supervise._driver import Driver
 from supervise._errors import (
     NameTakenError,
@@ -49,15 +46,6 @@ from supervise._sources import SourceError, Sources
 from supervise._subscribers import LifecycleEvent, Subscribers
 from supervise._supervisor import Supervisor
 from supervise._tree import Trees
-
-DEFAULT_HOSTS: Final = (HostSpec("app:processes"),)
-"""Where processes run unless a node says otherwise."""
-
-
-def print_line(pid: str, text: str) -> None:
-    """Write a line that a process printed to standard output, with its pid."""
-    shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    sys.stdout.write(f"{pid} {shown}\n")
 
 
 class Node:
@@ -444,46 +432,3 @@ _Output: TypeAlias = Callable[[str, str], None]
 
 # The index of an answer to a call that is the end of the other process instead of its reply.
 _ENDED = 2
-
-
-def _check_hosts(hosts: Sequence[HostSpec]) -> None:
-    names = set()
-    for host in hosts:
-        check_spec(host)
-        if host.name in names:
-            raise SpecError([f"{host.name}: is the name of another host too"])
-        names.add(host.name)
-
-
-@asynccontextmanager
-async def open_node(
-    source: str | Path | Iterable[str | Path] = (),
-    hosts: Sequence[HostSpec] = DEFAULT_HOSTS,
-    entries: Mapping[str, Entry | str | Path] | None = None,
-    output: Callable[[str, str], None] = print_line,
-) -> AsyncGenerator[Node, None]:
-    """Run a node for as long as the block lasts.
-
-    Args:
-        source: The folder, or folders, with the Lua files: entry `"app.jobs:mail"` is the file
-            `app/jobs/mail.lua` below one of them.
-        hosts: Where processes run.
-        entries: Entries whose source is elsewhere; they win over files.
-        output: Gets the pid and the text of each line that a process prints.
-
-    Raises:
-        SpecError: A host is faulty; nothing was started.
-        SourceError: A source root is not a folder.
-
-    Example:
-        async with open_node("app") as node:
-            print(await node.exec("app.math:double", 21))
-    """
-    _check_hosts(hosts)
-    roots = [source] if isinstance(source, str | Path) else source
-    sources = Sources(roots, entries or {})
-    now = trio.current_time()
-    kernel = Kernel(now=now, epoch=time.time() - now)
-    node = Node(kernel, sources, hosts, output)
-    async with node.running():
-        yield node

@@ -12,7 +12,8 @@ from pathlib import Path
 import trio
 
 from specs import AnySupervisorSpec, Entry, HostSpec
-from supervise._node import DEFAULT_HOSTS, Node, open_node, print_line
+from supervise._node import Node
+from supervise._open import DEFAULT_HOSTS, open_node, print_line
 
 
 def run(

@@ -35,7 +35,7 @@ from supervise import (
     TermError,
     open_node,
 )
-from supervise._node import print_line
+from supervise._open import print_line
 from tests.programs import lua, node_of
 from tests.sendable import INT64, exact, text_or_bytes
 
