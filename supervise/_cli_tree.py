@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import click
 import trio
@@ -17,20 +17,22 @@ from rich.console import Console
 
 from lua_api import LinePrinted
 from specs import AnySupervisorSpec, LuaStart, SpecError, SupervisorSpec, TaskStart, check_spec
-from supervise._cli_report import FAILED, run_to_exit, show_error, text_of
+from supervise._cli_report import FAILED, run_to_exit, text_of
 from supervise._draw import render_tree
+from supervise._errors import RestartIntensityError
 from supervise._node import DEFAULT_HOSTS, Node, open_node
+from supervise._reasons import RestartLimitReached
 from supervise._run import until_signalled
-from supervise._show import News
+from supervise._show import News, last_words
 from supervise._subscribers import LifecycleEvent
 from supervise._tree_file import TreeFile, checker, read_tree
 
 INTERRUPTED: Final = 130  # as shells have it: 128 + SIGINT
 
 _DRAW_SIGNAL: Final = getattr(signal, "SIGUSR1", None)
-_DRAW_KEY: Final = b"t\n"
-_WIDTH: Final = 160
-_PAUSE: Final = 1.0
+_DRAW_KEY: Final = b"t"
+_WIDTH: Final = 160  # of a line that goes to no terminal
+_PAUSE: Final = 1.0  # seconds between looks whether we are in the foreground again
 
 
 def refuse_arguments(args: Sequence[object]) -> None:
@@ -59,9 +61,7 @@ def run_tree(path: Path, source: Path | None) -> int:
     try:
         tree = _read(path, source)
     except SpecError as exc:
-        for problem in exc.problems:
-            click.echo(f"supervise: {path}: {problem}", err=True)
-        return FAILED
+        return _show_faults(exc, f"{path}: ")
     return _run(tree)
 
 
@@ -70,7 +70,7 @@ def run_spec(spec: AnySupervisorSpec, source: Path) -> int:
     try:
         check_spec(spec, checker(source))
     except SpecError as exc:
-        return show_error(exc)
+        return _show_faults(exc)
     return _run(TreeFile(spec, [source], DEFAULT_HOSTS))
 
 
@@ -99,6 +99,12 @@ def check_tree(path: Path, source: Path | None) -> int:
         f"{children} {'children' if children != 1 else 'child'}: no faults"
     )
     return 0
+
+
+def _show_faults(exc: SpecError, where: str = "") -> int:
+    for problem in exc.problems:
+        click.echo(f"supervise: {where}{problem}", err=True)
+    return FAILED
 
 
 def _read(path: Path, source: Path | None) -> TreeFile:
@@ -130,32 +136,44 @@ def _run(tree: TreeFile) -> int:
 
 
 async def _run_until_signalled(tree: TreeFile) -> int:
-    error: Exception | None = None
+    try:
+        came = await _run_and_show(tree)
+    except RestartIntensityError as exc:
+        limit = cast("RestartLimitReached", exc.reason.error)
+        click.echo(f"supervise: {last_words(limit)}", err=True)
+        return FAILED
+    return INTERRUPTED if came == signal.SIGINT else 0
+
+
+async def _run_and_show(tree: TreeFile) -> int | None:
+    """Run a tree; returns the number of the signal that ended it, if one did."""
     came: int | None = None
+    error: Exception | None = None
     with ExitStack() as subscription:
-        # The news outlive the node: the last of them are about its end.
-        async with trio.open_nursery() as showing, trio.open_nursery() as watching:
 
-            async def run() -> None:
-                # What is printed is one of the events: there it has its place among the others.
-                async with open_node(
-                    tree.sources, tree.hosts, output=lambda _pid, _text: None
-                ) as node:
-                    events = subscription.enter_context(node.subscribe())
-                    showing.start_soon(_show, events)
-                    watching.start_soon(_draw_on_signal, node)
-                    watching.start_soon(_draw_on_key, node)
-                    root = await node.start(tree.spec)
-                    await root.wait_ended()
+        async def run() -> None:
+            # What is printed is one of the events: there it has its place among the others.
+            async with open_node(tree.sources, tree.hosts, output=lambda _pid, _text: None) as node:
+                events = subscription.enter_context(node.subscribe())
+                showing.start_soon(_show, events)
+                watching.start_soon(_draw_on_signal, node)
+                watching.start_soon(_draw_on_key, node)
+                root = await node.start(tree.spec)
+                await root.wait_ended()
 
-            try:
-                came = await until_signalled(run)
-            except Exception as exc:  # noqa: BLE001 - raised below, outside the nurseries' groups
-                error = exc
-            watching.cancel_scope.cancel()
+        try:
+            # The news outlive the node: the last of them are about its end.
+            async with trio.open_nursery() as showing, trio.open_nursery() as watching:
+                try:
+                    came = await until_signalled(run)
+                except Exception as exc:  # noqa: BLE001 - raised below, outside the groups
+                    error = exc
+                watching.cancel_scope.cancel()
+        except* BrokenPipeError as gone:  # whoever read the news has left, and the tree stopped
+            error = BrokenPipeError(str(gone))
     if error is not None:
         raise error
-    return INTERRUPTED if came == signal.SIGINT else 0
+    return came
 
 
 async def _show(events: AsyncIterable[LifecycleEvent]) -> None:
@@ -178,20 +196,30 @@ async def _draw_on_signal(node: Node) -> None:
 
 
 async def _draw_on_key(node: Node) -> None:
-    if not (sys.stdin.isatty() and hasattr(os, "tcgetpgrp")):
+    if sys.stdin is None or not sys.stdin.isatty() or sys.platform == "win32":
         return
     terminal = sys.stdin.fileno()
     while True:
         await trio.lowlevel.wait_readable(terminal)
-        if os.tcgetpgrp(terminal) != os.getpgrp():
-            # In the background: what is typed is for another, and to read it would stop us.
+        if _is_in_background(terminal):
+            # What is typed is for another; to read it would stop us.
             await trio.sleep(_PAUSE)
             continue
-        typed = os.read(terminal, 1024)
+        try:
+            typed = os.read(terminal, 1024)
+        except OSError:  # the terminal is gone
+            return
         if not typed:
             return
-        if typed.strip().lower() == _DRAW_KEY.strip():
+        if typed.strip() == _DRAW_KEY:
             _draw(node)
+
+
+def _is_in_background(terminal: int) -> bool:
+    try:
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    except OSError:  # it is not the terminal that controls us
+        return False
 
 
 def _draw(node: Node) -> None:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SECONDS_IN_TENTHS = 10
+_HOW = {
+    ExitKind.NORMAL: "ended",
+    ExitKind.SHUTDOWN: "shut down",
+    ExitKind.ERROR: "crashed",
+    ExitKind.KILLED: "was killed",
+}
 
 
 def duration(seconds: float) -> str:
@@ -32,6 +38,15 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def last_words(limit: RestartLimitReached) -> str:
+    """Why a tree gave up, in one line: its root, and the failure below that began it."""
+    text = f"{limit.supervisor} {_gave_up(limit)}"
+    while isinstance(limit.reason.error, RestartLimitReached):
+        limit = limit.reason.error
+    reason = limit.reason
+    return f"{text}; last, {limit.supervisor}/{limit.child} {_how(reason)}{_why(reason)}"
 
 
 class News:
@@ -116,13 +131,13 @@ def _exited(event: ev.ChildExited, path: str, row: ev.ChildRow) -> str | None:
 def _how(reason: ExitReason) -> str:
     if isinstance(reason.error, Unstoppable):
         return "does not stop and was given up"
-    return "was killed" if reason.kind is ExitKind.KILLED else "crashed"
+    return _HOW[reason.kind]
 
 
 def _why(reason: ExitReason) -> str:
     if isinstance(reason.error, Unstoppable):
         return "; it is at"
-    if reason.kind is ExitKind.KILLED or reason.error is None:
+    if reason.kind is not ExitKind.ERROR or reason.error is None:
         return ""
     return f": {_words(reason.error)}"
 
@@ -142,8 +157,8 @@ def _words(error: object) -> str:
 def _gave_up(limit: object) -> str:
     assert isinstance(limit, RestartLimitReached)  # noqa: S101 - whoever asks has looked
     return (
-        f"gave up on {limit.child}: more than {limit.max_restarts} restarts "
-        f"within {duration(limit.max_seconds)}"
+        f"gave up on {limit.child}: more than {limit.max_restarts} "
+        f"restart{'s' if limit.max_restarts != 1 else ''} within {limit.max_seconds:g} s"
     )
 
 
