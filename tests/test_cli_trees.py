@@ -6,7 +6,9 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 
+import click
 import pytest
 import trio
 from rich.console import Console
@@ -30,6 +32,7 @@ from supervise import (
     task,
 )
 from supervise._cli import main
+from supervise._cli_tree import run_tree
 from supervise._draw import MOST, render_tree
 from supervise._show import News, duration, last_words
 from tests.command_line import working_in
@@ -360,6 +363,19 @@ def test_sigterm_is_no_failure(write, capsys):
     assert main(["run", "tree.json"]) == 0
 
     assert capsys.readouterr() == ("first asked\n", "")
+
+
+def test_whoever_reads_the_output_may_leave_and_the_tree_stops_in_order(write, capsys, monkeypatch):
+    def echo(*_args, **_options):
+        raise BrokenPipeError
+
+    write("tree.json", tree(python("a", "waits", "a"), lua("b", "shop:ends", restart="transient")))
+    monkeypatch.setattr(click, "echo", echo)
+
+    with pytest.raises(BrokenPipeError):
+        run_tree(Path("tree.json"), None)
+
+    assert capsys.readouterr().out == "a asked\n"
 
 
 @pytest.mark.parametrize(
