@@ -74,9 +74,10 @@ def _label(row: ChildRow, child: Child, below: Supervisor | None, now: float) ->
 
 
 def _head(name: str, supervisor: Supervisor | None) -> Text:
-    label = Text(name, "bold" if supervisor is not None else "")
+    label = Text()
+    label.append(name, "bold" if supervisor is not None else "")
     if supervisor is not None:
         spec = supervisor.spec
         kind = "dynamic" if isinstance(spec, DynamicSupervisorSpec) else spec.strategy.value
-        label.append(f"  {kind}", "cyan not bold")
+        label.append(f"  {kind}", "cyan")
     return label
