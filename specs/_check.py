@@ -15,7 +15,7 @@ from specs._host import HostSpec
 from specs._supervisor import AutoShutdown, DynamicSupervisorSpec, SupervisorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from specs._fields import Rule
 
@@ -24,17 +24,26 @@ AnySupervisorSpec: TypeAlias = SupervisorSpec | DynamicSupervisorSpec
 _NOTHING_MISREAD: Mapping[int, Sequence[str]] = {}
 
 
-def check_spec(spec: AnySupervisorSpec | HostSpec) -> None:
+def _nothing_else(_: LuaStart) -> Iterable[str]:
+    return ()
+
+
+def check_spec(
+    spec: AnySupervisorSpec | HostSpec,
+    also: Callable[[LuaStart], Iterable[str]] = _nothing_else,
+) -> None:
     """Check a tree, or a host, as a whole.
 
     Args:
         spec: The root of the tree, or the host.
+        also: What else is wrong with a Lua start, where more is known than the spec: one text a
+            fault, such as `lua: entry not found: "shop:stock"`.
 
     Raises:
         SpecError: With one line for every fault, such as
             `shop/stock.shutdown: must be seconds, at least 0, infinity or brutal_kill, got -1`.
     """
-    _raise(find_faults(spec))
+    _raise(find_faults(spec, also=also))
 
 
 def check_child(child: ChildSpec, under: AnySupervisorSpec) -> None:
@@ -53,15 +62,18 @@ def check_child(child: ChildSpec, under: AnySupervisorSpec) -> None:
 
 
 def find_faults(
-    spec: AnySupervisorSpec | HostSpec, misread: Mapping[int, Sequence[str]] = _NOTHING_MISREAD
+    spec: AnySupervisorSpec | HostSpec,
+    misread: Mapping[int, Sequence[str]] = _NOTHING_MISREAD,
+    also: Callable[[LuaStart], Iterable[str]] = _nothing_else,
 ) -> list[str]:
     """All faults of a tree or a host.
 
     Args:
         spec: The root of the tree, or the host.
         misread: What reading found wrong with single specs (by their `id()`): unknown keys.
+        also: As for `check_spec`.
     """
-    walk = _Walk(misread)
+    walk = _Walk(misread, also)
     if isinstance(spec, HostSpec):
         walk.fields(spec, _label(spec.name, "host"))
     elif isinstance(spec, SupervisorSpec | DynamicSupervisorSpec):
@@ -110,9 +122,14 @@ def _ruled_fields(spec_class: type) -> tuple[tuple[str, str, Rule | None], ...]:
 class _Walk:
     """One walk over a tree."""
 
-    def __init__(self, misread: Mapping[int, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        misread: Mapping[int, Sequence[str]],
+        also: Callable[[LuaStart], Iterable[str]] = _nothing_else,
+    ) -> None:
         self.faults: list[str] = []
         self._misread = misread
+        self._also = also
         self._holders: dict[str, str] = {}
 
     def fields(self, spec: Any, path: str) -> None:  # noqa: ANN401 - any attrs instance
@@ -194,7 +211,10 @@ class _Walk:
         if start is attrs.NOTHING:
             return
         if isinstance(start, LuaStart):
+            before = len(self.faults)
             self.fields(start, f"{path}.start")
+            if len(self.faults) == before:
+                self.faults += [f"{path}.start.{fault}" for fault in self._also(start)]
             return
         if child.ready is True:
             self.faults.append(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -41,20 +41,23 @@ _NOUNS: Mapping[type[Any], str] = {
 }
 
 
-def spec_from_data(data: Mapping[str, Any]) -> AnySupervisorSpec:
+def spec_from_data(
+    data: Mapping[str, Any], also: Callable[[LuaStart], Iterable[str]] = lambda _: ()
+) -> AnySupervisorSpec:
     """Read a tree from plain data and check it as a whole.
 
     Functions that it names are imported.
 
     Args:
         data: What a TOML or JSON file with a tree holds.
+        also: What else is wrong with a Lua start (see `check_spec`).
 
     Raises:
         SpecError: With one line for every fault, unknown keys included.
     """
     reader = _Reader()
     spec: AnySupervisorSpec = reader.supervisor(data)
-    reader.check(spec)
+    reader.check(spec, also)
     return spec
 
 
@@ -157,9 +160,13 @@ class _Reader:
             self._misread[id(spec)] = faults
         return spec
 
-    def check(self, spec: AnySupervisorSpec | HostSpec) -> None:
+    def check(
+        self,
+        spec: AnySupervisorSpec | HostSpec,
+        also: Callable[[LuaStart], Iterable[str]] = lambda _: (),
+    ) -> None:
         """Report the faults of what was read together with those of the reading."""
-        faults = find_faults(spec, self._misread)
+        faults = find_faults(spec, self._misread, also)
         if faults:
             raise SpecError(faults)
 
@@ -257,7 +264,9 @@ def _resolve(reference: Any, faults: list[str]) -> Any:  # noqa: ANN401
         return pkgutil.resolve_name(reference)
     except (ImportError, AttributeError, ValueError) as error:
         faults.append(f"task: {reference!r} cannot be found: {error}")
-        return _not_found
+    except Exception as error:  # noqa: BLE001 - it is code of the user that runs here
+        faults.append(f"task: {reference!r} cannot be imported: {type(error).__name__}: {error}")
+    return _not_found
 
 
 @functools.cache

@@ -292,6 +292,10 @@ class Node:
         """
         return await self._trees.start(spec)
 
+    def trees(self) -> list[Supervisor]:
+        """The roots of the trees that start, run or stop, the first one started first."""
+        return self._trees.roots()
+
     def supervisor(self, dest: str) -> Supervisor:
         """The running supervisor with this pid or name.
 

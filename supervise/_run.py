@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -47,27 +47,42 @@ def run(
 async def _run(
     spec: AnySupervisorSpec, open_it: Callable[[], AbstractAsyncContextManager[Node]]
 ) -> None:
+    async def run_tree() -> None:
+        async with open_it() as node:
+            tree = await node.start(spec)
+            await tree.wait_ended()
+
+    await until_signalled(run_tree)
+
+
+async def until_signalled(body: Callable[[], Awaitable[None]]) -> int | None:
+    """Run something that SIGINT and SIGTERM cancel; a second one ends the program at once.
+
+    Returns:
+        The number of the signal that came; None if none did.
+    """
     error: Exception | None = None
+    came: list[int] = []
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             stop = trio.CancelScope()
-            nursery.start_soon(_obey, signals, stop)
+            nursery.start_soon(_obey, signals, stop, came)
             try:
                 with stop:
-                    async with open_it() as node:
-                        tree = await node.start(spec)
-                        await tree.wait_ended()
+                    await body()
             except Exception as exc:  # noqa: BLE001 - raised below, outside the nursery's group
                 error = exc
             nursery.cancel_scope.cancel()
     if error is not None:
         raise error
+    return came[0] if came else None
 
 
-async def _obey(signals: AsyncIterator[int], stop: trio.CancelScope) -> None:
+async def _obey(signals: AsyncIterator[int], stop: trio.CancelScope, came: list[int]) -> None:
     async for number in signals:
         if stop.cancel_called:
             # Nothing may be left to wait for: end as the signal does by itself.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        came.append(number)
         stop.cancel()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from specs import AnySupervisorSpec, ExitReason
     from supervise._alarm import Alarm
     from supervise._child import RunningChild
+    from supervise._plan_child import Child
     from supervise._reasons import ChildKey
     from supervise._tree import Trees
 
@@ -45,6 +46,7 @@ class Supervisor:
         spec: As it was declared.
         path: The ids from the root of its tree down to it, with slashes between.
         pid: Its pid, for monitors; it takes no messages.
+        opened_at: When its start began, on trio's clock.
         started: Whether its first start is done; kept for the root of a tree.
         killed: Whether it was ended by force: its children are not asked any more.
     """
@@ -59,6 +61,7 @@ class Supervisor:
     ) -> None:
         self.trees = trees
         self.spec, self.path, self.pid = spec, path, pid
+        self.opened_at = trio.current_time()
         self.started = self.killed = False
         self._on_end = on_end
         self._planner: Planner | DynamicPlanner = (
@@ -201,6 +204,17 @@ class Supervisor:
             callback()
         else:
             self._when_ended.append(callback)
+
+    # For whoever draws the tree.
+
+    def child(self, key: ChildKey) -> Child | None:
+        """What is known of one child, to look at only."""
+        return self._planner.child(key)
+
+    def below(self, key: ChildKey) -> Supervisor | None:
+        """The supervisor that a child is; None while it is not running, or if it is none."""
+        running = self._children.get(key)
+        return running.below if isinstance(running, SupervisorChild) else None
 
     # Inside: what happened goes in, what the planner says is done.
 

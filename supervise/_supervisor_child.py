@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 class SupervisorChild(RunningChild):
     """A supervisor under another: it has a planner and children of its own."""
 
-    _below: Supervisor
+    below: Supervisor
 
     def launch(self) -> None:
         """Start the supervisor; it has started when all of its children have."""
         above = self.supervisor
         spec = cast("AnySupervisorSpec", self.spec.start)
         try:
-            self._below = above.trees.open_supervisor(
+            self.below = above.trees.open_supervisor(
                 spec, f"{above.path}/{self.key}", above.pid, self._ended
             )
         except NameTakenError as exc:
             self.down(ExitReason(ExitKind.ERROR, exc))
             return
-        self._below.handle(io.Start(self._answered))
+        self.below.handle(io.Start(self._answered))
 
     def _answered(self, result: io.Result) -> None:
         # A start that was refused ends the supervisor, which says more.
         if isinstance(result, io.Done):
-            self.up(self._below.pid)
+            self.up(self.below.pid)
 
     def _ended(self, _: Supervisor, reason: ExitReason) -> None:
         self.down(reason)
 
     def ask(self) -> None:
         """Have it stop its children in order."""
-        self._below.handle(io.Stop(SHUTDOWN))
+        self.below.handle(io.Stop(SHUTDOWN))
 
     def force(self) -> None:
         """Have it end its children without asking."""
-        self._below.kill()
+        self.below.kill()

@@ -90,6 +90,10 @@ class Trees:
             raise StartError(root.path, reason)
         return root
 
+    def roots(self) -> list[Supervisor]:
+        """The roots of all trees (see `Node.trees`)."""
+        return list(self._roots)
+
     def _root_ended(self, root: Supervisor, reason: ExitReason) -> None:
         self._roots.remove(root)
         if not root.started or reason.kind in _ORDERLY:

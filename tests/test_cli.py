@@ -60,7 +60,7 @@ def test_the_version_is_told(capsys):
     ("arguments", "message"),
     [
         (["walk"], "No such command 'walk'"),
-        (["run"], "Missing argument 'ENTRY_OR_MODULE'"),
+        (["run"], "Missing argument 'TARGET'"),
         (["run", "app:job", "--source", "nowhere"], "Directory 'nowhere' does not exist"),
         (["run", "app:job"], 'entry not found: "app:job"'),
         (["run", "app:mial"], "did you mean app:mail?"),
