@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test check bench clean
 
 demo: $(VENV)/.run
-	$(BIN)/supervise run specs.examples.worker_pool
+	$(BIN)/supervise run specs.examples.tree
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q

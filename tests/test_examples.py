@@ -13,6 +13,106 @@ from supervise import open_node
 
 # What each example prints: the pids are numbered in the order in which they appear.
 EXPECTED = {
+    "chat_room": """
+          [ann's screen] ann is here
+          [ann's screen] bob is here
+          [bob's screen] bob is here
+        ann types: hello
+          [ann's screen] ann: hello
+          [bob's screen] ann: hello
+        bob types: hi ann
+          [ann's screen] bob: hi ann
+          [bob's screen] bob: hi ann
+        bob types: /repeat two ha
+          [ann's screen] bob fell out of the room
+          [ann's screen] bob is here
+          [bob's screen] bob is here
+        ann types: are you back?
+          [ann's screen] ann: are you back?
+          [bob's screen] ann: are you back?
+        bob types: /repeat 2 ha
+          [ann's screen] bob: haha
+          [bob's screen] bob: haha
+        bob types: /quit
+          [ann's screen] bob left
+        Users left: 1
+    """,
+    "flaky_poller": """
+        0.0 s: the station says: out of order
+               it is asked again in 0.2 s
+        0.2 s: the station says: out of order
+               it is asked again in 0.4 s
+        0.6 s: the station says: out of order
+               it is asked again in 0.8 s
+        It is 21 degrees.
+        1.4 s: the poller is done
+               and with it the tree
+    """,
+    "pipeline": """
+        Five lines go through; the third is no number, and crashes the parser.
+
+        line 1: the sum is 5
+        line 2: the sum is 12
+        line 4: the sum is 30
+        line 5: the sum is 42
+
+        reader: the same process as before
+        parser: a new process
+        adder: a new process
+    """,
+    "tcp_server": """
+        ann: add 40     -> 40
+        bob: add 7      -> 7
+        eve: add a lot  -> sorry, that was too much for me
+        ann: add 2      -> 42
+        bob: add 1      -> 8
+        ann: quit       -> bye
+        bob: quit       -> bye
+        Connections left: 0
+    """,
+    "tree": """
+        Children start in order, each when the one before is up.
+          0.0 s  bakery/till          is up: <1>
+          0.0 s  bakery/kitchen/oven  is up: <2>
+          0.0 s  bakery/kitchen/cook  is up: <3>
+          0.0 s  bakery/kitchen       is up: <4>
+          0.0 s  bakery/door          is up: <5>
+
+        The till crashes: it alone is restarted.
+          0.5 s  bakery/till          CRASHED: no change left
+          0.5 s  bakery/till          is up: <6>
+
+        The cook crashes: in a one_for_all kitchen, the oven is restarted, too.
+          1.0 s  bakery/kitchen/cook  CRASHED: burnt a finger
+          1.0 s  bakery/kitchen/oven  is asked to stop
+          1.2 s  bakery/kitchen/oven  has stopped, after 1.2 s
+          1.2 s  bakery/kitchen/oven  is up: <7>
+          1.2 s  bakery/kitchen/cook  is up: <8>
+
+        Once more, where one restart is allowed: the kitchen gives up, and the bakery,
+        for which that is a crash like any other, starts a new kitchen.
+          1.5 s  bakery/kitchen/cook  CRASHED: burnt another one
+          1.5 s  bakery/kitchen       gives up on its cook
+          1.5 s  bakery/kitchen/oven  is asked to stop
+          1.7 s  bakery/kitchen/oven  has stopped, after 0.5 s
+          1.7 s  bakery/kitchen       CRASHED: it gave up
+          1.7 s  bakery/kitchen/oven  is up: <9>
+          1.7 s  bakery/kitchen/cook  is up: <10>
+          1.7 s  bakery/kitchen       is up: <11>
+
+        Stop: in reverse order, and whoever listens has time to tidy up.
+          2.0 s  bakery/door          is asked to stop
+          2.0 s  bakery/door          has stopped, after 2.0 s
+          2.0 s  bakery/kitchen       is asked to stop
+          2.0 s  bakery/kitchen/cook  is asked to stop
+          2.2 s  bakery/kitchen/cook  has stopped, after 0.5 s
+          2.2 s  bakery/kitchen/oven  is asked to stop
+          2.4 s  bakery/kitchen/oven  has stopped, after 0.7 s
+          2.4 s  bakery/kitchen       has stopped, after 0.7 s
+          2.4 s  bakery/till          is asked to stop
+          2.6 s  bakery/till          has stopped, after 2.1 s
+          2.6 s  bakery               has stopped
+    """,
     "echo": """
         <1> The reply is from the worker:	true
         <1> It says:	hello
