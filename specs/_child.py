@@ -80,9 +80,10 @@ _START_TIMEOUT = f.Rule(
     read=f.read_infinity,
     write=f.write_infinity,
 )
-_ENTRY_PATTERN = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?"
+_WORD = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
+_ENTRY_PATTERN = rf"{_WORD}(\.{_WORD})*:{_WORD}"
 _ENTRY = f.Rule(
-    want='a Lua entry such as "shop.stock" or "shop.stock:main"',
+    want='a Lua entry "<namespace>:<name>", such as "shop:stock"',
     accepts=lambda value: isinstance(value, str) and bool(re.fullmatch(_ENTRY_PATTERN, value)),
     schema={"type": "string", "pattern": f"^{_ENTRY_PATTERN}$"},
 )
@@ -93,8 +94,8 @@ class LuaStart:
     """A child that is a Lua process. Made by `lua()`.
 
     Attributes:
-        entry: The module and, after a colon, its function; without one its `main`.
-        args: What the function is called with, copied into the process; none by default.
+        entry: What it runs, such as `"app.jobs:mail"`; its `main` is called.
+        args: What `main` is called with, copied into the process; none by default.
         host: The host that runs it; the node's first one by default.
     """
 
@@ -111,7 +112,7 @@ def lua(entry: str, *args: Any, host: str | None = None) -> LuaStart:  # noqa: A
     """A child that is a Lua process.
 
     Args:
-        entry: The module and its function, as in `"shop.stock:main"`.
+        entry: What it runs, such as `"app.jobs:mail"`: the file `app/jobs/mail.lua`.
         *args: Plain data, copied into the process.
         host: The host that runs it; the node's first one by default.
     """

@@ -43,10 +43,11 @@ class RestartLimitReached:
     max_seconds: float
 
     def __str__(self) -> str:
-        times = ", ".join(f"{stamp:.3f}" for stamp in self.restarts)
+        last = self.restarts[-1]
+        times = ", ".join(f"{last - stamp:.3f}" for stamp in self.restarts)
         return (
             f"{self.supervisor} gave up on {self.child} ({described(self.reason)}): more than "
-            f"{self.max_restarts} restarts within {self.max_seconds:g} s, at {times}"
+            f"{self.max_restarts} restarts within {self.max_seconds:g} s, asked for {times} s ago"
         )
 
 

@@ -155,8 +155,8 @@ def test_the_sources_of_a_tree_are_next_to_it_by_default(write, capsys):
 FAULTS = [
     (tree(lua("a", "shop:wiat")), 'top/a.start.lua: entry not found: "shop:wiat"'),
     (tree(lua("a", "shop:wiat")), "did you mean shop:wait?"),
-    (tree(lua("a", 7)), "top/a.start.lua: must be a Lua entry such as"),
-    (tree(lua("a", "wait")), 'top/a.start.lua: invalid entry "wait"'),
+    (tree(lua("a", 7)), 'top/a.start.lua: must be a Lua entry "<namespace>:<name>"'),
+    (tree(lua("a", "wait")), 'top/a.start.lua: must be a Lua entry "<namespace>'),
     (
         tree({"id": "below", "children": [lua("a", "shop:no")]}),
         'top/below/a.start.lua: entry not found: "shop:no"',

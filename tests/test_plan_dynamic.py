@@ -13,7 +13,7 @@ from supervise._plan_io import Done, Exit, Exits, Refusal, Refused
 from supervise._reasons import RestartLimitReached
 from tests.plan_shell import CRASH, KILLED, NORMAL, SHUTDOWN, Shell
 
-CHILD = ChildSpec("x", lua("a.b", 1))
+CHILD = ChildSpec("x", lua("a:b", 1))
 
 
 def pool(count=0, child=CHILD, **fields):
@@ -66,7 +66,7 @@ def test_starts_run_side_by_side():
 )
 def test_a_child_is_restarted_or_leaves_no_record(restart, reason, restarted):
     """Invariants 7, 8, 9."""
-    shell = pool(2, ChildSpec("x", lua("a"), restart=restart))
+    shell = pool(2, ChildSpec("x", lua("a:a"), restart=restart))
     shell.exit(1, reason=reason)
     assert shell.take_trace() == (["start 1"] if restarted else [])
     assert list(shell.states()) == ([1, 2] if restarted else [2])
@@ -131,7 +131,7 @@ def test_terminate_by_pid_works_once():
 
 def test_terminate_by_the_last_pid_cancels_a_restart():
     """Invariant 73, section 10."""
-    shell = pool(1, ChildSpec("x", lua("a"), backoff=Backoff()))
+    shell = pool(1, ChildSpec("x", lua("a:a"), backoff=Backoff()))
     shell.exit(1)
     assert shell.terminate("pid1") == Done()
     assert (shell.timers, shell.table) == ({}, {})
@@ -186,7 +186,7 @@ def test_stop_asks_all_children_at_once_and_waits_for_the_last():
 
 def test_arguments_of_a_temporary_child_are_let_go():
     """Invariant 68."""
-    shell = pool(1, ChildSpec("x", lua("a", "secret"), restart=Restart.TEMPORARY))
+    shell = pool(1, ChildSpec("x", lua("a:a", "secret"), restart=Restart.TEMPORARY))
     assert shell.planner.child(1).spec.start.args == ()
 
 

@@ -39,7 +39,7 @@ def children(draw, name, *, significant):
     may_matter = significant and restart is not Restart.PERMANENT
     return ChildSpec(
         name,
-        lua("a.b", 1),
+        lua("a:b", 1),
         restart=restart,
         significant=may_matter and draw(st.booleans()),
         backoff=draw(BACKOFFS),
@@ -151,7 +151,7 @@ def call(shell, kind, which, how):
     match kind:
         case 8:
             restart = list(Restart)[how % 3]
-            shell.start_child(ChildSpec(name, lua("a.b", 2), restart=restart))
+            shell.start_child(ChildSpec(name, lua("a:b", 2), restart=restart))
         case 9:
             shell.terminate(name)
         case 10:
@@ -342,7 +342,7 @@ def test_a_dynamic_supervisor_keeps_its_children_apart(max_restarts, most, backo
         if shell.finished is not None:
             break
         if position % 4 == 0:
-            child = ChildSpec("x", lua("a"), restart=list(Restart)[how % 3], backoff=backoff)
+            child = ChildSpec("x", lua("a:a"), restart=list(Restart)[how % 3], backoff=backoff)
             shell.start_child(child)
         else:
             step(shell, kind, which, how)

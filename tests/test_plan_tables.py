@@ -30,7 +30,7 @@ PERMANENT, TRANSIENT, TEMPORARY = Restart.PERMANENT, Restart.TRANSIENT, Restart.
 
 
 def child(name, restart=PERMANENT, **fields):
-    return ChildSpec(name, lua("a.b"), restart=restart, **fields)
+    return ChildSpec(name, lua("a:b"), restart=restart, **fields)
 
 
 def started(*children, strategy=ONE, max_restarts=3, **fields):
@@ -322,7 +322,7 @@ def test_giving_up_names_the_child_its_error_and_the_times():
         ExitKind.ERROR, RestartLimitReached("s", "a", KILLED, (100.0, 100.5), 1, 5.0)
     )
     assert str(shell.finished.error) == (
-        "s gave up on a (killed): more than 1 restarts within 5 s, at 100.000, 100.500"
+        "s gave up on a (killed): more than 1 restarts within 5 s, asked for 0.500, 0.000 s ago"
     )
 
 

@@ -42,11 +42,11 @@ def problems(spec):
 
 
 def tree(**fields):
-    return SupervisorSpec("shop", children=[ChildSpec("stock", lua("shop.stock"), **fields)])
+    return SupervisorSpec("shop", children=[ChildSpec("stock", lua("shop:stock"), **fields)])
 
 
 def test_defaults_are_those_of_the_field():
-    child = ChildSpec("a", lua("m"))
+    child = ChildSpec("a", lua("m:m"))
     assert (child.restart, child.shutdown, child.start_timeout) == (Restart.PERMANENT, 5.0, 30.0)
     assert (child.name, child.backoff, child.labels) == (None, None, {})
     assert (child.significant, child.ready) == (False, False)
@@ -143,10 +143,10 @@ def test_all_faults_of_a_tree_come_at_once():
         "",
         children=[
             ChildSpec("a", 42),
-            ChildSpec("a", lua("m", host="")),
+            ChildSpec("a", lua("m:m", host="")),
             inner,
             "junk",
-            ChildSpec(7, lua("m")),
+            ChildSpec(7, lua("m:m")),
         ],
     )
     assert problems(spec) == [
@@ -155,8 +155,8 @@ def test_all_faults_of_a_tree_come_at_once():
         "supervisor/a.start.host: must be a string that is not empty, or left out, got ''",
         "supervisor/a.id: is the id of an earlier sibling too",
         (
-            "supervisor/inner/leaf.start.lua: must be a Lua entry such as "
-            '"shop.stock" or "shop.stock:main", got \'not an entry\''
+            'supervisor/inner/leaf.start.lua: must be a Lua entry "<namespace>:<name>", '
+            "such as \"shop:stock\", got 'not an entry'"
         ),
         "supervisor/children[3]: must be a ChildSpec or a supervisor's spec, got 'junk'",
         "supervisor/children[4].id: must be a string that is not empty, got 7",
@@ -164,8 +164,8 @@ def test_all_faults_of_a_tree_come_at_once():
 
 
 def test_a_name_is_held_once_in_a_tree():
-    inner = SupervisorSpec("in", name="n", children=[ChildSpec("x", lua("m"), name="m")])
-    spec = SupervisorSpec("s", name="m", children=[ChildSpec("a", lua("m"), name="n"), inner])
+    inner = SupervisorSpec("in", name="n", children=[ChildSpec("x", lua("m:m"), name="m")])
+    spec = SupervisorSpec("s", name="m", children=[ChildSpec("a", lua("m:m"), name="n"), inner])
     assert problems(spec) == [
         "s/in.name: 'n' is already the name of s/a",
         "s/in/x.name: 'm' is already the name of s",
@@ -175,7 +175,7 @@ def test_a_name_is_held_once_in_a_tree():
 @pytest.mark.parametrize("mode", AutoShutdown)
 @pytest.mark.parametrize("restart", Restart)
 def test_significance_needs_a_child_that_may_end_and_a_supervisor_that_cares(mode, restart):
-    child = ChildSpec("a", lua("m"), restart=restart, significant=True)
+    child = ChildSpec("a", lua("m:m"), restart=restart, significant=True)
     spec = SupervisorSpec("s", auto_shutdown=mode, children=[child])
     faults = []
     if restart is Restart.PERMANENT:
@@ -195,13 +195,13 @@ def test_significance_needs_a_child_that_may_end_and_a_supervisor_that_cares(mod
 def test_a_dynamic_child_is_never_significant_and_a_supervisor_takes_no_arguments():
     pool = DynamicSupervisorSpec("pool", extra_arguments=[1])
     with pytest.raises(SpecError) as caught:
-        check_child(ChildSpec("a", lua("m"), restart=Restart.TEMPORARY, significant=True), pool)
+        check_child(ChildSpec("a", lua("m:m"), restart=Restart.TEMPORARY, significant=True), pool)
     assert caught.value.problems == (
         "pool/a.significant: a dynamic supervisor does not end with its children",
     )
     with pytest.raises(SpecError, match=r"pool/in\.start: a supervisor takes no arguments"):
         check_child(ChildSpec("in", SupervisorSpec("in")), pool)
-    check_child(ChildSpec("a", lua("m")), pool)
+    check_child(ChildSpec("a", lua("m:m")), pool)
 
 
 def test_readiness_is_for_lua_children():
@@ -234,7 +234,7 @@ def test_specs_compare_and_evolve_and_are_frozen():
 
 
 def test_what_was_given_may_change_later_without_the_spec_noticing():
-    labels, children = {"a": "b"}, [ChildSpec("a", lua("m"))]
+    labels, children = {"a": "b"}, [ChildSpec("a", lua("m:m"))]
     spec = SupervisorSpec("s", labels=labels, children=children)
     labels["a"] = "c"
     children.clear()
@@ -248,14 +248,14 @@ def test_a_repr_is_the_call_without_defaults():
         strategy=Strategy.REST_FOR_ONE,
         max_seconds=5,
         children=[
-            ChildSpec("stock", lua("shop.stock", {"widgets": 10}, host="h"), shutdown=BRUTAL_KILL),
+            ChildSpec("stock", lua("shop:stock", {"widgets": 10}, host="h"), shutdown=BRUTAL_KILL),
             ChildSpec("feed", task(feed, "url"), backoff=Backoff(initial=2)),
             DynamicSupervisorSpec("pool", max_children=5),
         ],
     )
     assert repr(spec) == (
         "SupervisorSpec('shop', strategy=Strategy.REST_FOR_ONE, children=["
-        "ChildSpec('stock', lua('shop.stock', {'widgets': 10}, host='h'), shutdown=BRUTAL_KILL), "
+        "ChildSpec('stock', lua('shop:stock', {'widgets': 10}, host='h'), shutdown=BRUTAL_KILL), "
         "ChildSpec('feed', task(feed, 'url'), backoff=Backoff(initial=2.0)), "
         "ChildSpec('pool', DynamicSupervisorSpec('pool', max_children=5))])"
     )
@@ -276,6 +276,6 @@ SUPERVISOR_FIELDS = [f.name for f in attrs.fields(SupervisorSpec)][1:]
     st.dictionaries(st.sampled_from(SUPERVISOR_FIELDS), JUNK),
 )
 def test_any_junk_is_either_accepted_or_refused_by_path_and_never_crashes(fields, above):
-    child = ChildSpec(**({"id": "a", "start": lua("m")} | fields))
+    child = ChildSpec(**({"id": "a", "start": lua("m:m")} | fields))
     spec = SupervisorSpec(**({"id": "s", "children": [child]} | above))
     assert all(line.startswith(("s/", "s.")) for line in find_faults(spec))

@@ -38,7 +38,7 @@ max_seconds = 10
 
 [[children]]
 id = "stock"
-start = { lua = "shop.stock:main", args = [{ widgets = 10 }], host = "app:processes" }
+start = { lua = "shop:stock", args = [{ widgets = 10 }], host = "app:processes" }
 shutdown = "brutal_kill"
 backoff = { initial = 0.5 }
 
@@ -63,7 +63,7 @@ SHOP = SupervisorSpec(
     children=[
         ChildSpec(
             "stock",
-            lua("shop.stock:main", {"widgets": 10}, host="app:processes"),
+            lua("shop:stock", {"widgets": 10}, host="app:processes"),
             shutdown=BRUTAL_KILL,
             backoff=Backoff(initial=0.5),
         ),
@@ -202,8 +202,8 @@ def test_all_faults_of_a_file_come_at_once():
         "shop/a.restrat: is not a key of a child; did you mean 'restart'?",
         "shop/a.start.hots: is not a key of a Lua start; did you mean 'host'?",
         (
-            "shop/a.start.lua: must be a Lua entry such as "
-            '"shop.stock" or "shop.stock:main", got \'a b\''
+            'shop/a.start.lua: must be a Lua entry "<namespace>:<name>", '
+            "such as \"shop:stock\", got 'a b'"
         ),
         "shop/children[1].id: is missing",
         (
@@ -250,7 +250,7 @@ def test_what_data_cannot_say_is_refused_by_path():
         "s",
         children=[
             ChildSpec("a", task(lambda: None)),
-            ChildSpec("b", lua("m", [object])),
+            ChildSpec("b", lua("m:m", [object])),
             DynamicSupervisorSpec("c", extra_arguments=[{1: 2}]),
         ],
     )
