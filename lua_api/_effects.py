@@ -5,15 +5,14 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from lua_api._terms import Term
     from lua_api._values import Fault
 
 
-@frozen
-class Reply:
+class Reply(Struct, frozen=True):
     """The answer to a request that had to wait.
 
     Attributes:
@@ -25,8 +24,7 @@ class Reply:
     answer: Answer
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """The answer to a request of a Python process.
 
     Attributes:
@@ -43,8 +41,7 @@ class Answer:
     index: int | None
 
 
-@frozen
-class Need:
+class Need(Struct, frozen=True):
     """The kernel waits for something only the outside has.
 
     Attributes:
@@ -65,8 +62,7 @@ class HowEnded(Enum):
     TERMINATED = 2
 
 
-@frozen
-class PortEnded:
+class PortEnded(Struct, frozen=True):
     """A Python process was ended by a link or by terminate."""
 
     pid: str
@@ -74,16 +70,14 @@ class PortEnded:
     how: HowEnded
 
 
-@frozen
-class LinePrinted:
+class LinePrinted(Struct, frozen=True):
     """A process printed a line."""
 
     pid: str
     text: str
 
 
-@frozen
-class ProcessSpawned:
+class ProcessSpawned(Struct, frozen=True):
     """A Lua process has started."""
 
     pid: str
@@ -92,8 +86,7 @@ class ProcessSpawned:
     parent: str
 
 
-@frozen
-class ProcessExited:
+class ProcessExited(Struct, frozen=True):
     """A Lua process has ended.
 
     Attributes:
@@ -111,32 +104,28 @@ class ProcessExited:
     uptime: float
 
 
-@frozen
-class NameRegistered:
+class NameRegistered(Struct, frozen=True):
     """A process got a name."""
 
     name: str
     pid: str
 
 
-@frozen
-class NameReleased:
+class NameReleased(Struct, frozen=True):
     """A name became free."""
 
     name: str
     pid: str
 
 
-@frozen
-class ProcessStarted:
+class ProcessStarted(Struct, frozen=True):
     """A process called `process.started(value)`."""
 
     pid: str
     value: Term
 
 
-@frozen
-class ChildUp:
+class ChildUp(Struct, frozen=True):
     """A supervised process has started.
 
     Attributes:
@@ -150,8 +139,7 @@ class ChildUp:
     value: Term
 
 
-@frozen
-class ChildDown:
+class ChildDown(Struct, frozen=True):
     """A supervised process has ended, or did not start.
 
     Attributes:
@@ -165,8 +153,7 @@ class ChildDown:
     how: HowEnded
 
 
-@frozen
-class SupervisorCalled:
+class SupervisorCalled(Struct, frozen=True):
     """A Lua process calls a supervisor, and waits.
 
     Attributes:
