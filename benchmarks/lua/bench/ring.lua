@@ -8,8 +8,8 @@ local function main(members, payload)
   local orders, arrivals = process.inbox(), process.listen("m")
   while true do
     local order = orders:receive()
-    local hops = 0
-    while hops < order:payload() do
+    local wanted, hops = order:payload(), 0
+    while hops < wanted do
       process.send(following, "m", payload)
       arrivals:receive()
       hops = hops + members

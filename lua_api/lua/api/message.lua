@@ -2,7 +2,6 @@
 -- The same names read as fields print as the value they stand for, so `print(msg.topic, msg.payload)`
 -- works; such a field is a view that is called, compared, indexed and printed like its value.
 
-local argument = require("api.argument")
 local classes = require("kernel.classes")
 local error, getmetatable, rawget, setmetatable = error, debug.getmetatable, rawget, setmetatable
 local tostring, type = tostring, type
@@ -42,11 +41,8 @@ local function value_of(value)
 end
 M.value_of = value_of
 
-function View.__call(view, message)
-  if type(message) ~= "table" or getmetatable(message) ~= Message then
-    argument.bad(1, "topic, from or payload", "message", message)
-  end
-  return rawget(view, 1)
+function View.__call(view)
+  return view[1]
 end
 
 function View.__tostring(view)
