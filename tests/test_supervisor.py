@@ -39,6 +39,20 @@ from supervise import (
 from tests.trees import child, drain, forever, root, state, steps, told, trees_node
 
 
+def slow_to_stop(stopped):
+    """A Python child that needs a second to clean up, and then says that it has stopped."""
+
+    async def clean_up(name):
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1)
+            stopped.append(name)
+
+    return clean_up
+
+
 async def settled(node, *names):
     """Let everything happen that can."""
     await wait_all_tasks_blocked()
@@ -448,14 +462,7 @@ async def test_an_interrupt_from_a_child_ends_the_node_in_order(interrupt):
             raise interrupt
 
     stopped = []
-
-    async def clean_up(name):
-        try:
-            await trio.sleep_forever()
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.sleep(1)
-            stopped.append(name)
+    clean_up = slow_to_stop(stopped)
 
     with pytest.raises(interrupt):
         async with trees_node() as node:
@@ -544,14 +551,7 @@ async def test_giving_up_is_logged_as_an_error(caplog):
 
 async def test_the_error_of_the_body_comes_out_as_itself_after_an_ordered_stop():
     stopped = []
-
-    async def clean_up(name):
-        try:
-            await trio.sleep_forever()
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.sleep(1)
-            stopped.append(name)
+    clean_up = slow_to_stop(stopped)
 
     with pytest.raises(ZeroDivisionError):
         async with trees_node() as node:
