@@ -165,8 +165,8 @@ def task(fn: TaskFunction, *args: Any) -> TaskStart:  # noqa: ANN401
 class Backoff:
     """How long to wait before each restart of a child that keeps failing.
 
-    A restart is charged when the child ends, so waiting never hides a crash loop from the
-    supervisor's limit: raise `max_seconds` together with `maximum`.
+    A restart is charged when the child ends, not when its wait is over. Waits that are longer than
+    `max_seconds` still keep a crash loop below the limit: raise `max_seconds` with `maximum`.
 
     Attributes:
         initial: Seconds before the first restart; 1.0 by default.
