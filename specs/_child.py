@@ -47,6 +47,9 @@ Shutdown: TypeAlias = float | Literal[BrutalKill.BRUTAL_KILL]
 WORKER_SHUTDOWN: Final = 5.0
 """Seconds of grace for a child that is not a supervisor."""
 
+WORKER_START_TIMEOUT: Final = 30.0
+"""Seconds until a child that is not a supervisor has started."""
+
 
 def _accepts_shutdown(value: object) -> bool:
     return value is BRUTAL_KILL or (f.is_number(value) and value >= 0)  # type: ignore[operator]
@@ -211,6 +214,10 @@ def _default_shutdown(child: ChildSpec) -> Shutdown:
     return math.inf if child.is_supervisor else WORKER_SHUTDOWN
 
 
+def _default_start_timeout(child: ChildSpec) -> float:
+    return math.inf if child.is_supervisor else WORKER_START_TIMEOUT
+
+
 @frozen(repr=False)
 class ChildSpec:
     """One child of a supervisor.
@@ -225,7 +232,8 @@ class ChildSpec:
             `math.inf` for a supervisor, which you most likely want to keep.
         significant: Whether its end of its own accord may end the supervisor, see `AutoShutdown`;
             false by default.
-        start_timeout: Seconds it has until it has started; 30.0 by default.
+        start_timeout: Seconds it has until it has started; 30.0 by default, `math.inf` for a
+            supervisor, each of whose children has its own.
         ready: Whether a Lua child has started only when it calls `process.started()`; false by
             default. Set it for children that others rely on at once.
         backoff: How long to wait before restarts; none by default, which restarts at once.
@@ -250,7 +258,10 @@ class ChildSpec:
     )
     significant: bool = field(kw_only=True, default=False, metadata=f.must(f.FLAG))
     start_timeout: float = field(
-        kw_only=True, default=30.0, converter=f.as_float, metadata=f.must(_START_TIMEOUT)
+        kw_only=True,
+        default=Factory(_default_start_timeout, takes_self=True),
+        converter=f.as_float,
+        metadata=f.must(_START_TIMEOUT),
     )
     ready: bool = field(kw_only=True, default=False, metadata=f.must(f.FLAG))
     backoff: Backoff | None = field(kw_only=True, default=None)

@@ -62,7 +62,8 @@ def test_a_supervisor_in_the_list_becomes_a_child_with_time_to_stop():
     inner = SupervisorSpec("inner", name="in")
     outer = SupervisorSpec("outer", children=[inner])
     assert outer.children == (ChildSpec("inner", inner),)
-    assert (outer.children[0].shutdown, outer.children[0].name) == (math.inf, "in")
+    inner = outer.children[0]
+    assert (inner.shutdown, inner.start_timeout, inner.name) == (math.inf, math.inf, "in")
     assert outer.children[0].is_supervisor
     check_spec(outer)
 

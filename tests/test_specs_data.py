@@ -282,6 +282,10 @@ def test_the_schema_describes_every_field_and_refuses_others():
     child = definitions["child"]
     assert child["required"] == ["id", "start"]
     assert child["properties"]["restart"]["default"] == "permanent"
-    assert child["properties"]["start_timeout"]["default"] == 30.0
+    assert child["properties"]["ready"]["default"] is False
+    # What a supervisor and a worker have by default differs, so the description says it.
+    for key in ("shutdown", "start_timeout"):
+        assert "default" not in child["properties"][key]
+        assert "`math.inf` for a supervisor" in child["properties"][key]["description"]
     assert definitions["supervisor"]["properties"]["max_restarts"]["minimum"] == 0
     json.dumps(json_schema(), allow_nan=False)

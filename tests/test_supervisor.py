@@ -158,6 +158,21 @@ async def test_a_python_child_that_does_not_start_fails_the_tree(fn, error, auto
     assert autojump_clock.current_time() == pytest.approx(5 if fn is hangs else 0)
 
 
+async def test_a_supervisor_may_take_as_long_to_start_as_its_children_do(autojump_clock):
+    async def slow(task_status):
+        await trio.sleep(20)
+        task_status.started()
+        await trio.sleep_forever()
+
+    slow_ones = [ChildSpec(id_, task(slow)) for id_ in "abc"]
+    async with trees_node() as node:
+        await node.start(root(root(*slow_ones, id="in")))
+        assert autojump_clock.current_time() == 60
+        with pytest.raises(StartError, match="within 30 s"):
+            below = root(*slow_ones, id="in")
+            await node.start(root(ChildSpec("in", below, start_timeout=30), id="bounded"))
+
+
 async def test_a_faulty_tree_starts_nothing():
     """Invariant 64."""
     async with trees_node() as node:
