@@ -29,8 +29,8 @@ _STYLES: Final = {
 def render_tree(supervisor: Supervisor, now: float) -> Tree:
     """Draw a supervisor and everything below it.
 
-    Each line has the id, the state, the pid, the uptime and the number of restarts of a child, and
-    of a supervisor also its strategy.
+    Each line has the id, the state, the pid, the uptime and the number of restarts of a child
+    that its supervisor made by itself, and of a supervisor also its strategy.
 
     Args:
         supervisor: A running one.
@@ -67,9 +67,8 @@ def _label(row: ChildRow, child: Child, below: Supervisor | None, now: float) ->
         label.append(f"  {row.pid}", "dim")
     if row.pid is not None and child.started_at is not None:
         label.append(f"  up {duration(now - child.started_at)}", "dim")
-    restarts = max(0, child.starts - 1)
-    if restarts:
-        label.append(f"  {restarts} restart{'s' if restarts > 1 else ''}", "bold")
+    if child.restarts:
+        label.append(f"  {child.restarts} restart{'s' if child.restarts > 1 else ''}", "bold")
     return label
 
 

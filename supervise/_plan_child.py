@@ -36,6 +36,8 @@ class Child:
         last_pid: The process by which callers know it under a dynamic supervisor.
         incarnation: Which life of it.
         starts: How often it was started.
+        restarts: How often its supervisor started it again without being asked to, starts that
+            failed included; `restart_child` does not count, here as for the limit.
         started_at: When it was last up from; None before.
         failures: Failures in a row, for its backoff.
         timer: The key of its backoff's timer; 0 for none.
@@ -56,6 +58,7 @@ class Child:
     last_pid: object = None
     incarnation: int = 0
     starts: int = 0
+    restarts: int = 0
     started_at: float | None = None
     failures: int = 0
     timer: int = 0

@@ -197,6 +197,7 @@ class PlannerCore(ABC):
     def _begin_start(self, child: Child, cause: ev.Cause) -> None:
         self._incarnations += 1
         child.incarnation = self._incarnations
+        child.restarts += child.starts > 0 and child.starter is None
         child.starts += 1
         child.started_at = None
         child.cause = self._report(ev.ChildStarting, child, cause)

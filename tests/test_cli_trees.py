@@ -490,7 +490,8 @@ async def test_the_drawing_has_states_pids_uptimes_and_restarts():
             "root  one_for_one  {supervisor}  up 1 h 1 min",
             "├── a  running  {app}  up 1 h 0 min  2 restarts",
             "├── b  waiting",
-            "├── below  rest_for_one  running  {supervisor}  up 1 h 0 min  1 restart",
+            # `restart_child` is no restart of the supervisor's own.
+            "├── below  rest_for_one  running  {supervisor}  up 1 h 0 min",
             "│   ├── c  running  {app}  up 1 h 0 min",
             "│   └── d  running  {python}  up 1 h 0 min",
             "└── pool  dynamic  running  {supervisor}  up 1 h 1 min",

@@ -350,6 +350,19 @@ def test_calls_and_free_exits_cost_nothing():
     assert shell.finished is None
 
 
+def test_restarts_that_were_not_asked_for_are_counted_for_each_child():
+    shell = started("a", "b", strategy=REST, max_restarts=9)
+    shell.exit("a")
+    shell.down("b")
+    shell.fail("a")
+    shell.settle()
+    shell.terminate("b")
+    shell.settle()
+    shell.restart("b")
+    shell.settle()
+    assert {id_: shell.planner.child(id_).restarts for id_ in "ab"} == {"a": 2, "b": 1}
+
+
 def test_a_group_costs_one_whatever_its_size():
     """Invariant 26."""
     shell = started(*"abcdefgh", strategy=ALL, max_restarts=1)
