@@ -54,12 +54,14 @@ class Need(Struct, frozen=True):
 
 
 class HowEnded(Enum):
-    """Whether others ended a process."""
+    """How a process ended."""
 
     BY_ITSELF = 0
     SHUT_DOWN = 1
     """It was asked to stop and could not hear it."""
     TERMINATED = 2
+    IGNORED = 3
+    """It asked its supervisor to ignore its start."""
 
 
 class PortEnded(Struct, frozen=True):
@@ -145,7 +147,7 @@ class ChildDown(Struct, frozen=True):
     Attributes:
         ticket: The number of its start.
         error: None after a normal end.
-        how: Whether others ended it.
+        how: How it ended.
     """
 
     ticket: int

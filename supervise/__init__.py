@@ -90,7 +90,7 @@ from supervise._run import run
 from supervise._sources import SourceError
 from supervise._subscribers import LifecycleEvent
 from supervise._supervisor import Supervisor
-from supervise._task_child import current_process
+from supervise._task_child import Ignore, current_process
 
 __all__ = [
     "BRUTAL_KILL",
@@ -125,6 +125,7 @@ __all__ = [
     "ExitReason",
     "Fault",
     "HostSpec",
+    "Ignore",
     "LifecycleEvent",
     "LinePrinted",
     "LinkDown",

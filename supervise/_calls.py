@@ -30,12 +30,27 @@ class StartedChild:
     """A child that was started.
 
     Attributes:
-        pid: Its pid.
         info: What it gave to `process.started` or `task_status.started`.
     """
 
-    pid: str
+    _pid: str | None
     info: object = None
+
+    @property
+    def pid(self) -> str:
+        """Its pid.
+
+        Raises:
+            LookupError: It has none, since its start was ignored.
+        """
+        if self._pid is None:
+            raise LookupError("there is no pid: the child had its start ignored")
+        return self._pid
+
+    @property
+    def ignored(self) -> bool:
+        """Whether it does not run, since its start was ignored (see `Ignore`)."""
+        return self._pid is None
 
 
 class Waiter(Generic[T]):

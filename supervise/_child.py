@@ -97,6 +97,17 @@ class RunningChild(ABC):
             self._drop_alarm()
             self.supervisor.handle(io.StartSucceeded(self.key, self.incarnation, pid, info))
 
+    def ignored(self) -> None:
+        """It has ended before it started, on purpose."""
+        if self.over:
+            return
+        if self.stopping or self._timed_out:
+            self.down(SHUTDOWN)
+            return
+        self.over = True
+        self._drop_alarm()
+        self.supervisor.ended(self, io.StartIgnored(self.key, self.incarnation))
+
     def down(self, reason: ExitReason) -> None:
         """It has ended, or it did not start."""
         if self.over:

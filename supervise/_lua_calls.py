@@ -91,7 +91,8 @@ def _answer(reply: _Reply, path: str, child: str, value: Term, result: io.Result
     elif value is not None:
         reply(value, None)
     else:
-        reply(result.pid, None, _sendable(result.info))
+        # No process, and no error: the child had its start ignored.
+        reply(result.pid or False, None, _sendable(result.info))
 
 
 def _sendable(info: object) -> Any:  # noqa: ANN401 - whatever a Python child gave to `started`

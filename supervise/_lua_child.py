@@ -59,6 +59,9 @@ class LuaChild(RunningChild):
         """The kernel has news of it."""
         if isinstance(effect, ChildUp):
             self.up(effect.pid, effect.value)
+        elif effect.how is HowEnded.IGNORED:
+            self.supervisor.trees.vacate(self._ticket)
+            self.ignored()
         else:
             self._leave(self._reason(effect.error, effect.how))
 

@@ -101,6 +101,9 @@ class News:
             case ev.ChildStarted():
                 if self._is_back(event):
                     return f"{path} restarted as {event.pid}"
+            case ev.ChildIgnored():
+                if self._is_back(event):
+                    return f"{path} was not started again: it had its start ignored"
             case ev.RestartDelayed(seconds=seconds):
                 return f"{path} restarts in {duration(seconds)}"
             case ev.ChildStartFailed(reason=reason):

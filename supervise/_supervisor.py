@@ -100,7 +100,7 @@ class Supervisor:
             spec: The child. Under a dynamic supervisor its id need not be unique.
 
         Returns:
-            Its pid, and what it said when it had started.
+            Its pid, and what it said when it had started; or that its start was ignored.
 
         Raises:
             SpecError: The spec is faulty; nothing was started.
@@ -126,6 +126,9 @@ class Supervisor:
 
     async def restart_child(self, child: str) -> StartedChild:
         """Start a child that is stopped.
+
+        Returns:
+            As `start_child`; a child whose start was ignored is still stopped.
 
         Raises:
             ChildNotFoundError: There is none.
@@ -253,7 +256,9 @@ class Supervisor:
         exits, self._exits = tuple(self._exits), []
         self.handle(io.Exits(exits))
 
-    def ended(self, child: RunningChild, event: io.StartFailed | io.StopFinished) -> None:
+    def ended(
+        self, child: RunningChild, event: io.StartFailed | io.StartIgnored | io.StopFinished
+    ) -> None:
         """A child was stopped or did not start."""
         self._forget(child)
         self.handle(event)

@@ -35,6 +35,19 @@ def current_process() -> PythonProcess:
     return _current.get()
 
 
+class Ignore(Exception):  # noqa: N818 - what it asks for, as OTP's `ignore`; no error
+    """Raise it in a Python child that is not needed: its start is ignored, which is no failure.
+
+    This counts in a child that takes a `task_status`, before it calls `task_status.started()`;
+    later it is an error like any other. The child is not running then: a supervisor keeps it
+    stopped, to be started by `restart_child` or together with its group, and forgets a temporary
+    one; a dynamic supervisor forgets it. A Lua child calls `process.ignore()`.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args or ("a start can be ignored only before the child has started",))
+
+
 def _takes_status(fn: object) -> bool:
     try:
         return "task_status" in inspect.signature(fn).parameters  # type: ignore[arg-type]
@@ -56,12 +69,20 @@ def _cancelled_in(exc: BaseException) -> BaseException | None:
     return exc if isinstance(exc, trio.Cancelled) else None
 
 
+def _is_ignore(exc: BaseException) -> bool:
+    """Whether this is `Ignore`, perhaps out of a nursery of the child's."""
+    if isinstance(exc, BaseExceptionGroup):
+        return exc.split(Ignore)[1] is None
+    return isinstance(exc, Ignore)
+
+
 class TaskChild(RunningChild):
     """A supervised Python task. It has a pid, and a mailbox under its name."""
 
     _task: trio.lowlevel.Task | None = None
     _process: PythonProcess
     _late = False
+    _ignores = False
 
     def launch(self) -> None:
         """Call the function; it runs when trio lets it."""
@@ -70,6 +91,9 @@ class TaskChild(RunningChild):
         self._waits = _takes_status(start.fn)
         try:
             running = start.fn(*start.args, **({"task_status": self} if self._waits else {}))
+        except Ignore:
+            self.ignored()
+            return
         except Exception as exc:  # noqa: BLE001 - whatever a start raises is why it failed
             self.down(ExitReason(ExitKind.ERROR, exc))
             return
@@ -129,7 +153,7 @@ class TaskChild(RunningChild):
         _current.set(self._process)
         try:
             with self._scope, self._process.running():
-                await running
+                await self._heed(running)
         except BaseException as exc:  # noqa: BLE001 - the boundary: it goes no further
             self._leave(self._failure(exc))
             # Whoever cancels from outside ends the node, and counts on it to come through.
@@ -137,7 +161,16 @@ class TaskChild(RunningChild):
             if foreign is not None:
                 raise foreign from None
         else:
-            self._leave(self._end())
+            self._leave(None if self._ignores else self._end())
+
+    async def _heed(self, running: Awaitable[object]) -> None:
+        """Run the function; to watchers, a start that is ignored ends well."""
+        try:
+            await running
+        except BaseException as exc:
+            if self.is_up or not _is_ignore(exc):
+                raise
+            self._ignores = True
 
     def _failure(self, exc: BaseException) -> ExitReason:
         if isinstance(exc, ProcessEndedError) and exc.terminated:
@@ -155,10 +188,14 @@ class TaskChild(RunningChild):
             return SHUTDOWN
         return NORMAL if self.is_up else ExitReason(ExitKind.ERROR, EndedBeforeStarted())
 
-    def _leave(self, reason: ExitReason) -> None:
+    def _leave(self, reason: ExitReason | None) -> None:
+        """It has ended; without a reason, its start is ignored."""
         self._task = None
         self.supervisor.trees.forget_process(self._process)
-        self.down(reason)
+        if reason is None:
+            self.ignored()
+        else:
+            self.down(reason)
 
 
 def _discard(running: Awaitable[object]) -> None:

@@ -142,6 +142,12 @@ function M.started(value)
   return yield(op.STARTED, value)
 end
 
+--- process.ignore(): ends the process before it has started; for its supervisor that is no failure.
+function M.ignore()
+  yield(op.IGNORE)
+  error("process.ignore: no supervisor waits for this process to start", 2)
+end
+
 M.event = argument.read_only("process.event", {
   EXIT = signals.EXIT,
   LINK_DOWN = signals.LINK_DOWN,

@@ -28,7 +28,8 @@ local function of_child(name)
 end
 
 --- supervisor.start_child(dest, spec): `{ id =, start = { lua =, args = }, restart = ... }`, the keys of a
--- child in a tree file. Returns the pid, no error, and what the child gave to `process.started`.
+-- child in a tree file. Returns the pid, no error, and what the child gave to `process.started`;
+-- false for the pid, and no error, if the child had its start ignored.
 function M.start_child(dest, spec)
   text(1, "start_child", dest)
   if type(spec) ~= "table" then

@@ -30,7 +30,7 @@ function Seat.on_answer(seat)
     outbox.row(4, outbox.CHILD_UP, ticket, seat.r1, nil)
   else
     seats[ticket] = nil
-    outbox.row(4, outbox.CHILD_DOWN, ticket, seat.r2, nil)
+    outbox.row(4, outbox.CHILD_DOWN, ticket, seat.r2, seat.child and seat.child.ending or nil)
   end
 end
 
@@ -47,7 +47,7 @@ function Seat.ended(seat, proc, failure)
   local ticket = seat.ticket
   if seats[ticket] == seat and not proc.loading then
     seats[ticket] = nil
-    outbox.row(4, outbox.CHILD_DOWN, ticket, failure, proc.forced)
+    outbox.row(4, outbox.CHILD_DOWN, ticket, failure, proc.ending)
   end
 end
 
@@ -91,6 +91,11 @@ function M.start(owner, ticket, entry, host, arguments, name, ready)
   queue.pop()
   if seat.r1 then
     return seat.r1
+  end
+  if not seat.r2 then
+    -- The chunk ended the process without a failure.
+    seat:on_answer()
+    return nil
   end
   seats[ticket] = nil
   return nil, wire.encode(seat.r2)

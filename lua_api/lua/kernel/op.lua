@@ -5,7 +5,7 @@ local names = {
   -- what every process does all the time comes first
   "SEND", "RECEIVE", "SELECT", "SLEEP",
   -- the life of a process
-  "SPAWN", "LOADED", "FINISHED", "REQUIRE", "REQUIRED", "STARTED",
+  "SPAWN", "LOADED", "FINISHED", "REQUIRE", "REQUIRED", "STARTED", "IGNORE",
   -- mailbox
   "LISTEN", "INBOX", "EVENTS", "UNLISTEN",
   -- channels inside one process

@@ -8,7 +8,7 @@ local M = {
   -- kinds of rows
   REPLY = 0, -- ticket, value, marker, sender: the answer to a request of a Python process
   NEED = 1, -- kind, name: source text or data that the kernel does not have
-  ENDED = 2, -- pid, fault, how others ended it: a Python process was ended by a link or by terminate
+  ENDED = 2, -- pid, fault, `ending` of signals.lua: a Python process was ended by a link or by terminate
   PRINT = 3, -- pid, text
   SPAWNED = 4, -- pid, entry, host, parent
   EXITED = 5, -- pid, entry, result, fault, unix time, uptime
@@ -16,7 +16,7 @@ local M = {
   UNREGISTERED = 7, -- name, pid
   STARTED = 8, -- pid, value
   CHILD_UP = 9, -- ticket, pid, value: a supervised process has started
-  CHILD_DOWN = 10, -- ticket, fault, how others ended it: a supervised process ended or did not start
+  CHILD_DOWN = 10, -- ticket, fault, `ending` of signals.lua: a supervised process ended or did not start
   CALL = 11, -- ticket, supervisor, verb, arguments: a process calls a supervisor
   -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED and STARTED
   watched = false,

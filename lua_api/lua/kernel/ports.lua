@@ -118,7 +118,7 @@ end
 -- The row of the end goes first: whoever waits inside the block of the process is cancelled by it.
 local function on_end(proc, failure)
   if failure ~= nil then
-    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.forced)
+    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.ending)
   end
   local tickets = {}
   for ticket in next, proc.port.tickets do

@@ -242,6 +242,16 @@ handlers[op.STARTED] = function(task, value)
   return true, true
 end
 
+--- Ends a supervised process whose start is waited for, without a failure.
+handlers[op.IGNORE] = function(task)
+  local proc = task.proc
+  local seat = proc.seat
+  if not seat or not (seat.ready or proc.loading) then
+    return true
+  end
+  signals.ignore(proc)
+end
+
 handlers[op.TERMINATE] = function(_, dest)
   local target, failure = find(dest)
   if not target then

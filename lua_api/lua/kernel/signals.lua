@@ -176,11 +176,17 @@ function M.finish(proc, result, failure)
   end
 end
 
---- How a process was ended by others, if it was: `proc.forced`.
-M.SHUT_DOWN, M.TERMINATED = 1, 2
+--- How a process was ended by others, or that its start is to be ignored: `proc.ending`.
+M.SHUT_DOWN, M.TERMINATED, M.IGNORED = 1, 2, 3
+
+--- Ends a process that is not needed after all.
+function M.ignore(proc)
+  proc.ending = M.IGNORED
+  M.finish(proc)
+end
 
 function M.terminate(proc)
-  proc.forced = M.TERMINATED
+  proc.ending = M.TERMINATED
   M.finish(proc, nil, new_fault(kinds.CANCELED, "process terminated"))
 end
 
@@ -212,7 +218,7 @@ end
 
 --- Ends a process that did not hear that it is to end.
 function M.end_shut_down(proc)
-  proc.forced = M.SHUT_DOWN
+  proc.ending = M.SHUT_DOWN
   M.finish(proc, nil, new_fault(kinds.CANCELED, "shutdown"))
 end
 
