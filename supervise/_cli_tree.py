@@ -131,8 +131,11 @@ def _count(spec: AnySupervisorSpec) -> tuple[int, int]:
 def _run(tree: TreeFile) -> int:
     log = logging.getLogger("supervise")
     if not log.hasHandlers():
-        # What is shown here need not come a second time from Python's handler of last resort.
-        log.addHandler(logging.NullHandler())
+        # What is shown here need not come a second time from Python's handler of last resort; only
+        # the log says what the end waits for.
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.CRITICAL)
+        log.addHandler(handler)
     return run_to_exit(_run_until_signalled, tree)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,6 +11,9 @@ from lua_api import Fault
 from specs import ExitKind, ExitReason
 from supervise import _events as ev
 from supervise._reasons import described
+
+if TYPE_CHECKING:
+    from supervise._reasons import ChildKey
 
 logger: Final = logging.getLogger("supervise")
 
@@ -49,6 +52,23 @@ def log_event(event: ev.Event) -> None:
         message = _MESSAGES[type(event)] + ("\n%s" if _stack(reason) else "")
         arguments = [*where, described(reason), *_stack(reason)]
         logger.log(level, message, *arguments, extra=extra, exc_info=_exception(reason))
+
+
+def log_stray(supervisor: str, child: ChildKey, stack: str) -> None:
+    """Write the record of a Python child for which the end of the node's block has to wait.
+
+    Args:
+        supervisor: The path of its supervisor.
+        child: What that calls it.
+        stack: Where it is.
+    """
+    logger.critical(
+        "%s/%s swallows its cancellation: the node's block cannot end before it does; it is at\n%s",
+        supervisor,
+        child,
+        stack,
+        extra={"event": "Unstoppable", "supervisor": supervisor, "child": child},
+    )
 
 
 def _stack(reason: ExitReason) -> list[str]:

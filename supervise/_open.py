@@ -44,6 +44,11 @@ async def open_node(
 ) -> AsyncGenerator[Node, None]:
     """Run a node for as long as the block lasts.
 
+    At its end all trees are stopped, and all processes ended. Nothing that was started within the
+    block outlives it. A Python child that shields itself from its cancellation for ever keeps it
+    open, therefore, as it would any nursery: `Supervisor.stop` gives it up and returns, and at the
+    end of the block a record of level CRITICAL says which child it is and where it is.
+
     Args:
         source: The folder, or folders, with the Lua files: entry `"app.jobs:mail"` is the file
             `app/jobs/mail.lua` below one of them.

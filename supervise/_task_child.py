@@ -128,10 +128,15 @@ class TaskChild(RunningChild):
             self.set_alarm(PATIENCE, self._give_up)
 
     def _give_up(self) -> None:
-        stack = "" if self._task is None else _stack_of(self._task)
+        stack = self.stack()
+        self.supervisor.trees.strays.append(self)
         # Its name is free for whoever comes next.
         self._process.close("unstoppable")
         self._leave(ExitReason(ExitKind.KILLED, Unstoppable(stack)))
+
+    def stack(self) -> str:
+        """Where the task is now."""
+        return "" if self._task is None else _stack_of(self._task)
 
     # trio's TaskStatus
 
@@ -162,6 +167,9 @@ class TaskChild(RunningChild):
                 raise foreign from None
         else:
             self._leave(None if self._ignores else self._end())
+        finally:
+            self._task = None
+            self.supervisor.trees.ended(self)
 
     async def _heed(self, running: Awaitable[object]) -> None:
         """Run the function; to watchers, a start that is ignored ends well."""
@@ -190,7 +198,6 @@ class TaskChild(RunningChild):
 
     def _leave(self, reason: ExitReason | None) -> None:
         """It has ended; without a reason, its start is ignored."""
-        self._task = None
         self.supervisor.trees.forget_process(self._process)
         if reason is None:
             self.ignored()

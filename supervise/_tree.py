@@ -18,6 +18,7 @@ from supervise._errors import (
     StartError,
     SupervisorFailedError,
 )
+from supervise._log import log_stray
 from supervise._reasons import RestartLimitReached, described
 from supervise._supervisor import Supervisor
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from supervise._lua_child import LuaChild
     from supervise._node import Node
     from supervise._process import PythonProcess
+    from supervise._task_child import TaskChild
 
 _ORDERLY = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
 
@@ -43,6 +45,7 @@ class Trees:
         alarms: The timers of all of them.
         nursery: Where all Python children run.
         rng: The chance in their backoffs.
+        strays: Python children that were given up and still run.
         dead: Whether nobody acts any more: the node has ended.
     """
 
@@ -54,6 +57,7 @@ class Trees:
         self.alarms = Alarms()
         self.rng = random.Random()  # noqa: S311 - jitter is no secret
         self.supervisors: dict[str, Supervisor] = {}
+        self.strays: list[TaskChild] = []
         self.dead = False
         self._closing = False
         self._roots: list[Supervisor] = []
@@ -113,6 +117,8 @@ class Trees:
                 await self._roots[-1].stop()
         finally:
             self.abandon()
+        for child in self.strays:
+            log_stray(child.supervisor.path, child.key, child.stack())
 
     def abandon(self) -> None:
         """Nobody can do anything any more."""
@@ -197,6 +203,11 @@ class Trees:
     def forget_process(self, process: PythonProcess) -> None:
         """A Python child has ended."""
         self._node.forget(process)
+
+    def ended(self, child: TaskChild) -> None:
+        """The task of a Python child is over."""
+        if child in self.strays:
+            self.strays.remove(child)
 
     def publish(self, event: Event) -> None:
         """Let everybody know of a step of a supervisor."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -45,7 +46,7 @@ LUA = {
     "shop/spawns": "process.spawn('shop:fails', 'app:processes', '1ms', 'aside')\n  time.sleep('1s')",
 }
 TASKS = """
-import os, signal, trio
+import os, select, signal, sys, trio
 
 async def interrupts():
     signal.raise_signal(signal.SIGINT)
@@ -66,7 +67,12 @@ async def types(terminal):
     for line in b"x\\n", b"t\\n":
         await trio.sleep(61)
         os.write(terminal, line)
+        select.select([sys.stdin], [], [], 10)  # the system takes its time to bring it
     await trio.sleep(1)
+
+async def shields(seconds):
+    with trio.CancelScope(shield=True):
+        await trio.sleep(seconds)
 
 async def fails():
     await trio.sleep(1)
@@ -415,6 +421,21 @@ def test_the_faults_of_a_spec_are_told(write, capsys):
         ["supervise", "top.max_restarts"],
         ["supervise", "top/a.start.lua"],
     ]
+
+
+def test_what_the_end_waits_for_is_told(write, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging.getLogger("supervise"), "handlers", [])
+    last = lua("b", "shop:ends", **LAST)
+    write("tree.json", tree(python("a", "shields", 60, shutdown=2), last, **ENDS))
+
+    assert main(["run", "tree.json"]) == 0
+
+    first, _, rest = capsys.readouterr().err.partition("\n")
+    assert "top/a" in first
+    assert rest.count("top/a") == 1
+    assert "\ntop/a swallows its cancellation: the node's block cannot end before it does" in rest
+    assert "in shields\n    await trio.sleep(seconds)\n" in rest.partition("swallows")[2]
 
 
 # The tree on demand

@@ -181,6 +181,27 @@ async def test_a_child_that_swallows_cancellation_is_given_up_with_its_stack(
         assert again.which_children()["c"].pid == node.whereis("c")
 
 
+async def test_the_block_of_a_node_waits_for_what_does_not_stop_and_says_for_whom(
+    caplog, autojump_clock
+):
+    """Nothing outlives the block; a child that was given up but ended since is no matter."""
+    async with trees_node() as node:
+        tree = await node.start(
+            root(*[ChildSpec(f"c{seconds}", task(swallows, seconds), shutdown=0)
+                   for seconds in (2, 60)])
+        )  # fmt: skip
+        await wait_all_tasks_blocked()
+        await tree.stop()
+        await trio.sleep(1)
+        assert autojump_clock.current_time() == pytest.approx(3)
+        assert not [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert autojump_clock.current_time() == pytest.approx(60)
+    (record,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert (record.event, record.supervisor, record.child) == ("Unstoppable", "root", "c60")
+    assert record.message.startswith("root/c60 swallows its cancellation: the node's block cannot")
+    assert "in swallows" in record.message
+
+
 async def test_concurrent_stops_are_one_and_all_callers_are_answered(autojump_clock):
     """Invariant 36."""
     async with trees_node() as node:
