@@ -48,7 +48,7 @@ class Driver:
         # The request that steps the kernel itself, and its answer if it came within that step.
         self._stepping: int | None = None
         self._early: Answer | None = None
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._closed = False
         self._wake_at = math.inf
         self._work = trio.Event()
@@ -58,7 +58,7 @@ class Driver:
         """Step the kernel whenever there is something to do. Runs until cancelled.
 
         Raises:
-            Exception: What acting on an effect raised, whoever stepped the kernel then.
+            BaseException: What acting on an effect raised, whoever stepped the kernel then.
         """
         while True:
             if self._work.is_set():
@@ -125,7 +125,7 @@ class Driver:
     def _act(self, act: Callable[..., None], *args: Effect) -> None:
         try:
             act(*args)
-        except Exception as exc:  # noqa: BLE001 - `run` raises it
+        except BaseException as exc:  # noqa: BLE001 - `run` raises it
             self._failure = self._failure or exc
 
     def _deliver(self, reply: Reply) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias, cast
 
 import trio
 
@@ -62,6 +62,7 @@ class Node:
         self._trees = Trees(self)
         self._body = trio.CancelScope()
         self._background = trio.CancelScope(shield=True)
+        self._opened = trio.Event()
         self._failure: BaseException | None = None
         self._sources = sources
         self._hosts = hosts
@@ -314,8 +315,10 @@ class Node:
         """The life of the node. However the block ends, first the trees stop, in order."""
         error: BaseException | None = None
         async with trio.open_nursery() as nursery:
-            await nursery.start(self._run_background)
+            nursery.start_soon(self._run_background)
             try:
+                with trio.CancelScope(shield=True):
+                    await self._opened.wait()
                 with self._body:
                     yield
             except BaseException as exc:  # noqa: BLE001 - raised below, outside the nursery's group
@@ -332,21 +335,32 @@ class Node:
         if error is not None:
             raise error
 
-    async def _run_background(self, task_status: trio.TaskStatus[None]) -> None:
+    async def _run_background(self) -> None:
         """The driver and all Python children: they end after the trees, however the block ends."""
+        with self._background:
+            async with trio.open_nursery() as nursery:
+                self._trees.nursery = nursery
+                nursery.start_soon(self._run_for_good, self.driver.run)
+                nursery.start_soon(self._run_for_good, self._trees.alarms.run)
+                self._opened.set()
+
+    async def _run_for_good(self, run: Callable[[], Awaitable[NoReturn]]) -> None:
         try:
-            with self._background:
-                async with trio.open_nursery() as nursery:
-                    self._trees.nursery = nursery
-                    nursery.start_soon(self.driver.run)
-                    nursery.start_soon(self._trees.alarms.run)
-                    task_status.started()
-        except Exception as exc:  # noqa: BLE001 - raised out of the node's block
-            # Only driver and alarms can fail, and without them nothing can be done in order.
-            self._trees.abandon()
-            while isinstance(exc, ExceptionGroup):
-                exc = exc.exceptions[0]
-            self.interrupt(exc)
+            await run()
+        except trio.Cancelled:
+            raise
+        except BaseException as exc:  # noqa: BLE001 - raised out of the node's block
+            self.break_down(exc)
+
+    def break_down(self, error: BaseException) -> None:
+        """End the node's block with this error, and everything else at once.
+
+        Something that the supervisors rely on has failed: nothing can be done in order any more.
+        """
+        self._trees.abandon()
+        self.interrupt(error)
+        self.close()
+        self._background.cancel()
 
     def interrupt(self, error: BaseException) -> None:
         """End the node's block with this error; the first one counts."""

@@ -12,7 +12,7 @@ from specs import ChildSpec, DynamicSupervisorSpec, LuaStart, TaskStart, check_c
 from supervise import _plan_io as io
 from supervise._calls import StartedChild, Waiter, refusal_error
 from supervise._child import KILLED, SHUTDOWN
-from supervise._errors import ChildNotFoundError
+from supervise._errors import ChildNotFoundError, SupervisorStoppedError
 from supervise._events import ChildCounts, Table, count
 from supervise._lua_child import LuaChild
 from supervise._plan import Planner
@@ -71,6 +71,7 @@ class Supervisor:
         )
         self._children: dict[ChildKey, RunningChild] = {}
         self._alarms: dict[int, Alarm] = {}
+        self._callers: set[Waiter[io.Result]] = set()
         self._inputs: deque[io.Input] = deque()
         self._actions: deque[io.Action] = deque()
         self._exits: list[io.Exit] = []
@@ -194,12 +195,22 @@ class Supervisor:
         self, call: Callable[[io.Ticket, Any], io.Call], argument: object, child: str
     ) -> StartedChild:
         await trio.lowlevel.checkpoint_if_cancelled()
+        if self.trees.dead:
+            raise SupervisorStoppedError(self.path, None)
         waiter: Waiter[io.Result] = Waiter()
         self.handle(call(waiter, argument))
-        result = await waiter.wait()
+        result = await self.answer_to(waiter)
         if isinstance(result, io.Refused):
             raise refusal_error(result, self.path, child)
         return StartedChild(result.pid, result.info)  # type: ignore[arg-type]
+
+    async def answer_to(self, waiter: Waiter[io.Result]) -> io.Result:
+        """Wait for an answer, which comes even if the node breaks down."""
+        self._callers.add(waiter)
+        try:
+            return await waiter.wait()
+        finally:
+            self._callers.discard(waiter)
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call back once the supervisor has ended; at once if it has."""
@@ -232,6 +243,12 @@ class Supervisor:
         if self.trees.dead:
             return
         self._busy = True
+        try:
+            self._act()
+        except BaseException as exc:  # noqa: BLE001 - raised out of the node's block
+            self.trees.break_down(exc)
+
+    def _act(self) -> None:
         inputs, actions = self._inputs, self._actions
         for _ in range(_TURN):
             if not actions:
@@ -272,9 +289,12 @@ class Supervisor:
         self.handle(io.Stop(KILLED))
 
     def abandon(self) -> None:
-        """Nobody acts any more: let go of those who wait for the end."""
+        """Nobody acts any more: let go of those who wait."""
         self._reason = self._reason or KILLED
         self._over.set()
+        callers, self._callers = self._callers, set()
+        for waiter in callers:
+            waiter(io.Refused(io.Refusal.SHUTTING_DOWN, reason=self._reason))
 
     def _forget(self, child: RunningChild) -> None:
         if self._children.get(child.key) is child:

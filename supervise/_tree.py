@@ -83,7 +83,7 @@ class Trees:
 
         root.handle(io.Start(answer))
         try:
-            result = await started.wait()
+            result = await root.answer_to(started)
         except trio.Cancelled:
             with trio.CancelScope(shield=True):
                 await root.stop()
@@ -123,8 +123,8 @@ class Trees:
     def abandon(self) -> None:
         """Nobody can do anything any more."""
         self.dead = self._closing = True
-        for root in self._roots:
-            root.abandon()
+        for supervisor in self.supervisors.values():
+            supervisor.abandon()
 
     # Supervisors
 
@@ -216,3 +216,7 @@ class Trees:
     def interrupt(self, error: BaseException) -> None:
         """End the node."""
         self._node.interrupt(error)
+
+    def break_down(self, error: BaseException) -> None:
+        """End the node at once: a supervisor cannot go on."""
+        self._node.break_down(error)

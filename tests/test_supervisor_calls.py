@@ -13,6 +13,7 @@ from supervise import (
     ChildRunningError,
     ChildSpec,
     DynamicSupervisorSpec,
+    ExitKind,
     NotSupportedError,
     Restart,
     SpecError,
@@ -205,6 +206,74 @@ async def test_a_caller_cancelled_anywhere_leaves_the_state_before_or_after(
         assert state(tree, "c") in results
         if count == 0:
             assert state(tree, "c") == results[0]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, None])
+async def test_a_stop_cancelled_anywhere_has_stopped_the_tree_or_not_begun(count):
+    """Invariants 37 and 65."""
+    async with trees_node() as node:
+        tree = await node.start(root(child("c", "s:slow", "1s")))
+        await wait_all_tasks_blocked()
+        cancelled = await cancelled_after(count, tree.stop())
+        if count == 0:
+            assert cancelled
+            assert state(tree, "c") == "running"
+        else:
+            await tree.wait_ended()
+            assert node.processes() == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, None])
+async def test_a_start_cancelled_anywhere_has_started_the_tree_or_nothing(count):
+    """Invariant 65: who is not told of a tree cannot stop it, so it is stopped."""
+    async with trees_node() as node:
+        spec = root(child("c", "s:ready", ready=True), child("d"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell_when_there, node)
+            cancelled = await cancelled_after(count, node.start(spec))
+            nursery.cancel_scope.cancel()
+        await wait_all_tasks_blocked()
+        entries = [info.entry for info in node.processes()]
+        assert entries == ([] if cancelled else ["root", "s:ready", "t:wait"])
+        assert len(node.trees()) == (not cancelled)
+
+
+async def tell_when_there(node):
+    await node.wait_registered("c")
+    node.send("c", "go")
+
+
+async def test_calls_to_a_tree_whose_node_has_ended_are_refused():
+    async with trees_node() as node:
+        tree = await node.start(root(child("c")))
+    for call in CALLS.values():
+        with pytest.raises(SupervisorStoppedError, match="has ended"):
+            await call(tree)
+    await tree.stop()
+    assert (await tree.wait_ended()).kind is ExitKind.SHUTDOWN
+
+
+async def test_callers_outside_the_block_learn_that_the_node_broke_down():
+    refused = []
+
+    async def call(supervisor):
+        with pytest.raises(SupervisorStoppedError):
+            await supervisor.start_child(child("r", "s:ready", name=None, ready=True))
+        refused.append(supervisor.path)
+
+    def broken(_pid, _text):
+        raise LookupError("the pipe is broken")
+
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(LookupError):
+            async with trees_node(output=broken) as node:
+                tree = await node.start(root(root(id="in", name="in")))
+                for supervisor in (tree, node.supervisor("in")):
+                    nursery.start_soon(call, supervisor)
+                await wait_all_tasks_blocked()
+                await node.spawn("t:print", "x")
+                await trio.sleep_forever()
+    assert sorted(refused) == ["root", "root/in"]
 
 
 async def test_a_caller_that_gives_up_while_a_start_is_under_way_does_not_stop_it():
