@@ -37,6 +37,7 @@ async def test_a_name_has_one_holder_at_a_time_and_is_released_once(spec):
                 node.send("c", "end", "boom")
                 await wait_all_tasks_blocked()
             await tree.stop()
+            await wait_all_tasks_blocked()
             seen = waiting(events)
     holder, released = None, Counter()
     for event in seen:
