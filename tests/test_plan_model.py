@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specs import ChildSpec, ExitKind, Restart, Strategy, SupervisorSpec, lua
@@ -12,8 +12,8 @@ from supervise import _plan_io as io
 from supervise._plan import Planner
 from tests.plan_shell import CRASH, KILLED, NORMAL, SHUTDOWN, Shell
 
-IDS = "abcde"
-VERBS = ("exit", "start", "terminate", "restart", "delete")
+IDS = "abcd"
+VERBS = ("exit", "exit", "exit", "start", "terminate", "restart", "delete")
 REASONS = (NORMAL, SHUTDOWN, CRASH, KILLED)
 
 
@@ -84,14 +84,15 @@ CHILDREN = st.builds(
         ChildSpec(id_, lua("a:b"), restart=restart)
         for id_, restart in zip(IDS, restarts, strict=False)
     ],
-    st.lists(st.sampled_from(Restart), max_size=4),
+    st.lists(st.sampled_from(Restart), min_size=3, max_size=4),
 )
 STEPS = st.lists(
     st.tuples(st.sampled_from(VERBS), st.sampled_from(IDS), st.sampled_from(REASONS),
-              st.sampled_from(Restart)), max_size=30
+              st.sampled_from(Restart)), min_size=10, max_size=30
 )  # fmt: skip
 
 
+@settings(max_examples=150)
 @given(st.sampled_from(Strategy), CHILDREN, STEPS)
 def test_the_table_is_that_of_the_model(strategy, children, steps):
     """Invariants 5, 8, 9, 10, 21 and 61."""
