@@ -79,12 +79,6 @@ def pytest_fixture_setup(
         return (yield)
     item = request._pyfuncitem  # noqa: SLF001 - nothing else tells the test of a wider fixture
     if not _items.runs_under_trio(item):
-        if func.__module__ == __name__ and not _items.is_async_test(item):
-            pytest.fail(
-                "the fixtures `node` and `recorded_events` need a test that runs under trio: "
-                f"write `async def {item.name}`",
-                pytrace=False,
-            )
         return (yield)
     if fixturedef.scope != "function":
         pytest.fail(
@@ -144,11 +138,13 @@ def _replay_command(item: pytest.Item) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Notice from here on whether the test uses the seed."""
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse nodes to tests without trio, and notice from here on whether the seed is used."""
     seeding = sys.modules.get(_SEEDING)
     if seeding is not None:
         seeding.environment_used.clear()
+    if "_supervise_node" in getattr(item, "fixturenames", ()):
+        _items.refuse_without_trio(item)
 
 
 def _is_seeded(item: pytest.Item) -> bool:

@@ -55,6 +55,20 @@ def is_async_test(item: object) -> bool:
     return inspect.iscoroutinefunction(getattr(given, "inner_test", item.obj))
 
 
+def refuse_without_trio(item: pytest.Item) -> None:
+    """Fail a test that uses a node and is not under trio, as far as that can be known."""
+    if not is_async_test(item):
+        advice = f"write `async def {item.name}`"
+    elif item.get_closest_marker("asyncio"):
+        advice = "leave @pytest.mark.asyncio out"
+    else:
+        return
+    pytest.fail(
+        "the fixtures `node` and `recorded_events` need a test that runs under trio: " + advice,
+        pytrace=False,
+    )
+
+
 def runs_under_trio(item: object) -> TypeGuard[pytest.Function]:
     """Whether we run this test: it is async, and no other plugin is asked to run it."""
     if not isinstance(item, pytest.Function) or not is_async_test(item):
