@@ -44,10 +44,11 @@ def _run_once(
     seed: int,
     must_seed: bool,  # noqa: FBT001 - what follows it belongs to the test
     func: Callable[..., Awaitable[None]],
+    /,
     *args: object,
     **kwargs: object,
 ) -> None:
-    """Run an async test in a trio run with fixtures of its own.
+    """Run an async test in a trio run with fixtures of its own. Its arguments may have any name.
 
     Args:
         funcargs: All fixtures of the test, those that it does not name included.

@@ -209,6 +209,12 @@ async def test_trees_as_text_and_as_values(node, tree):
     assert_tree(tree, {"root": stopped})
 
 
+async def test_a_supervisor_that_has_ended(node, tree):
+    await tree.stop()
+    assert_tree(tree, "root: stopped")
+    assert_tree(node, {})
+
+
 async def test_a_difference_is_shown(node, tree):
     await tree.terminate_child("a")
     with pytest.raises(AssertionError) as caught:

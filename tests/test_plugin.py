@@ -457,8 +457,8 @@ def test_given_with_async_tests(run):
 
         class TestIt:
             @pytest.mark.parametrize("more", [1, 2])
-            @given(n=st.integers())
-            async def test_method(self, n, more):
+            @given(func=st.integers(), seed=st.integers())
+            async def test_method(self, func, seed, more):
                 await trio.sleep(0)
         """
     ).assert_outcomes(passed=4)

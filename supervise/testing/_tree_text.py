@@ -27,7 +27,8 @@ def tree_lines(roots: Iterable[Supervisor]) -> list[str]:
 
 
 def _from_supervisor(supervisor: Supervisor) -> Iterator[str]:
-    yield f"{supervisor.spec.id}: {_RUNNING}"
+    ended = _inside.ended_with(supervisor) is not None
+    yield f"{supervisor.spec.id}: {ChildState.STOPPED.value if ended else _RUNNING}"
     for depth, id_, row in _inside.all_rows(supervisor):
         yield f"{_INDENT * depth}{id_}: {row.state.value}"
 

@@ -123,8 +123,8 @@ async def open_test_node(
 
 async def _end_all(node: Node, seen: Sequence[LifecycleEvent]) -> None:
     """Stop the trees, and terminate what the test itself spawned."""
-    for root in reversed(node.trees()):
-        await root.stop()
+    while roots := node.trees():
+        await roots[-1].stop()
     spawned = {event.pid: event.parent for event in seen if isinstance(event, ProcessSpawned)}
     supervised = {event.pid for event in seen if isinstance(event, ChildStarted)}
     for pid, parent in spawned.items():
