@@ -6,8 +6,18 @@ import asyncio
 import sys
 
 import pytest
+import trio
 
 import supervise.testing
+from pytest_supervise import _run
+from supervise.testing import (
+    LeakError,
+    SeedingError,
+    open_test_node,
+    seeded,
+    seeded_scheduler,
+)
+from tests.programs import lua, node_of
 
 pytest_plugins = "pytester"
 
@@ -89,6 +99,15 @@ def test_tests_of_other_plugins_are_left_alone(run, mark):
         "-o",
         f"markers={mark}",
     )
+    says(result, "async def functions are not natively supported")
+
+
+def test_a_test_with_the_fixture_of_anyio_is_left_alone(run):
+    result = run("""
+        @pytest.fixture
+        def anyio_backend(): return "trio"
+        async def test_theirs(anyio_backend): pass
+        """)
     says(result, "async def functions are not natively supported")
 
 
@@ -204,8 +223,16 @@ def test_async_fixtures_are_in_the_run_of_the_test(run):
 
         def test_ended():
             assert len(ends) == 1
+
+        @pytest.fixture
+        async def unnamed():
+            ends.clear()
+
+        @pytest.mark.usefixtures("unnamed")
+        async def test_used():
+            assert not ends
         """)
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +321,20 @@ def test_leaks_can_be_allowed(run):
     allowed = "allow_leaks=['processes', 'names']"
     run(ORPHAN.format(entry="'t:named'", options=allowed)).assert_outcomes(passed=1)
     run(ORPHAN.format(entry="'t:big'", options="allow_leaks=['processes'], lua_memory=10**8")).assert_outcomes(passed=1)  # fmt: skip
+
+
+async def test_an_alarm_of_a_supervisor_that_lives_on_is_a_leak():
+    with pytest.raises(LeakError, match="timers that have not gone off: 1"):
+        async with open_test_node() as node:
+            node._trees.alarms.set(1000, print)
+
+
+async def test_what_never_waits_is_a_leak(monkeypatch):
+    monkeypatch.setattr("supervise.testing._wait.PATIENCE", 0.05)
+    mother = lua("process.spawn('t:busy', 'app:processes')")
+    with pytest.raises(LeakError, match="t:busy, ready"):
+        async with node_of(entries={"t:mother": mother}) as node:
+            await node.exec("t:mother")
 
 
 def test_a_thread_that_lives_on_is_a_leak(run):
@@ -388,10 +429,13 @@ def test_a_failure_says_how_to_replay_it(run):
         def test_plain(): assert False
 
         def test_asks_late(): assert current_seed() == 1
+
+        def test_by_fixture(supervise_seed): assert supervise_seed == 1
         """
     shown = run(text, "--supervise-seed=99").stdout.str()
     assert "pytest 'test_it.py::test_it[a b]' --supervise-seed=99" in shown
     assert "pytest test_it.py::test_asks_late --supervise-seed=99" in shown
+    assert "pytest test_it.py::test_by_fixture --supervise-seed=99" in shown
     assert "test_plain --supervise-seed" not in shown
 
 
@@ -414,6 +458,36 @@ def test_a_seed_is_an_integer(run, monkeypatch):
     monkeypatch.setenv("SUPERVISE_SEED", "x")
     with pytest.raises(supervise.testing.SeedingError, match="must be an integer"):
         supervise.testing.current_seed()
+
+
+async def test_a_seed_decides_the_jitter_of_backoffs():
+    drawn = []
+    for seed in (1, 1, 2):
+        with seeded(seed):
+            async with open_test_node() as node:
+                drawn.append(node._trees.rng.random())
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_what_is_seeded_is_as_before_afterwards(monkeypatch):
+    scheduler = trio._core._run
+    monkeypatch.setattr(scheduler, "_ALLOW_DETERMINISTIC_SCHEDULING", False)
+    before = scheduler._r.getstate()
+    with seeded_scheduler(1):
+        assert scheduler._ALLOW_DETERMINISTIC_SCHEDULING
+        assert scheduler._r.getstate() != before
+    assert not scheduler._ALLOW_DETERMINISTIC_SCHEDULING
+    assert scheduler._r.getstate() == before
+
+
+def test_without_a_seed_of_the_user_a_test_need_not_be_seeded(run, monkeypatch):
+    def refuse(seed):
+        raise SeedingError
+
+    monkeypatch.setattr(_run, "seeded_scheduler", refuse)
+    text = "async def test_it(): await trio.lowlevel.checkpoint()"
+    run(text).assert_outcomes(passed=1)
+    run(text, "--supervise-seed=1").assert_outcomes(failed=1)
 
 
 def test_a_trio_that_cannot_be_seeded(run, monkeypatch):
@@ -489,12 +563,19 @@ def test_a_leak_in_an_example(run):
     says(result, "LeakError", "t:wait", "Failing test case: test_it(", "n=0", "--supervise-seed=")
 
 
-def test_the_seed_decides_the_examples(run):
+@pytest.mark.parametrize(
+    ("decorator", "decided"),
+    [("settings()", True), ("settings(derandomize=True)", False), ("hypothesis.seed(3)", False)],
+)
+def test_the_seed_decides_the_examples(run, decorator, decided):
     text = (
         GIVEN
-        + """
+        + f"""
+        import hypothesis
+
         drawn = []
 
+        @{decorator}
         @given(n=st.integers(0, 10**9))
         async def test_it(n): drawn.append(n)
 
@@ -504,7 +585,8 @@ def test_the_seed_decides_the_examples(run):
     first, second, other = (
         order(run(text, "-s", f"--supervise-seed={seed}")) for seed in (7, 7, 8)
     )
-    assert first == second != other
+    assert first == second
+    assert (first != other) == decided
 
 
 def test_a_node_needs_trio():
@@ -514,3 +596,13 @@ def test_a_node_needs_trio():
 
     with pytest.raises(RuntimeError, match="work under trio only"):
         asyncio.run(open_one())
+
+
+def test_the_nearer_marker_wins(run):
+    run("""
+        @pytest.mark.supervise(hosts=[HostSpec("far")])
+        class TestIt:
+            @pytest.mark.supervise(hosts=[HostSpec("near")])
+            async def test_it(self, node):
+                assert await node.exec("t:add", 1, 2, host="near") == 3
+        """).assert_outcomes(passed=1)
