@@ -266,6 +266,18 @@ class Node:
         with self._subscribers.subscribe() as events:
             yield events
 
+    @contextmanager
+    def listen(self, listener: Callable[[LifecycleEvent], object]) -> Generator[None, None, None]:
+        """Call back with every lifecycle event of the node from now on, in order, until the end.
+
+        Args:
+            listener: Called at once, in the middle of things: it may look at the event, and must
+                not call the node. What it raises ends the node's block.
+        """
+        self.driver.kernel()
+        with self._subscribers.listen(listener):
+            yield
+
     def processes(self) -> list[ProcessInfo]:
         """Every live process, oldest first, with its state, unread messages and uptime."""
         return self.driver.kernel().processes()

@@ -43,26 +43,41 @@ class Subscribers:
     def __init__(self, watch: Callable[[bool], None]) -> None:
         self._watch = watch
         self._channels: list[trio.MemorySendChannel[LifecycleEvent]] = []
+        self._listeners: list[Callable[[LifecycleEvent], object]] = []
 
     @contextmanager
     def subscribe(self) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
         """Receive every event from now on, in order, until the block ends."""
         send, receive = trio.open_memory_channel[LifecycleEvent](math.inf)
+
+        def give(event: LifecycleEvent) -> None:
+            # Whoever closed the receiving end has had enough.
+            with suppress(trio.BrokenResourceError):
+                send.send_nowait(event)
+
         self._channels.append(send)
-        self._watch(True)
         try:
-            with receive:
+            with self.listen(give), receive:
                 yield receive
         finally:
             send.close()
             self._channels.remove(send)
-            self._watch(bool(self._channels))
+
+    @contextmanager
+    def listen(self, listener: Callable[[LifecycleEvent], object]) -> Generator[None, None, None]:
+        """Call back with every event from now on, in order, until the block ends."""
+        self._listeners.append(listener)
+        self._watch(True)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+            self._watch(bool(self._listeners))
 
     def publish(self, event: LifecycleEvent) -> None:
-        """Give an event to everybody; whoever closed the receiving end has had enough."""
-        for channel in self._channels:
-            with suppress(trio.BrokenResourceError):
-                channel.send_nowait(event)
+        """Give an event to everybody."""
+        for listener in self._listeners:
+            listener(event)
 
     def close(self) -> None:
         """Let everybody see the end of the channel."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from supervise import Entry, open_node
+from supervise import Entry
+from supervise.testing import open_test_node
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -67,9 +68,9 @@ ENTRIES = {
 
 
 def node_of(**options: Any) -> AbstractAsyncContextManager[Node]:
-    """A node with the programs; what they print is dropped."""
+    """A node with the programs, checked for leaks; what they print is dropped."""
     options.setdefault("output", lambda _pid, _text: None)
-    return open_node(entries={**ENTRIES, **options.pop("entries", {})}, **options)
+    return open_test_node(entries={**ENTRIES, **options.pop("entries", {})}, **options)
 
 
 def lua(body: str) -> Entry:

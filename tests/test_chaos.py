@@ -9,7 +9,6 @@ from functools import partial
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import MockClock, wait_all_tasks_blocked
 
 from supervise import (
     BRUTAL_KILL,
@@ -27,6 +26,7 @@ from supervise import (
     lua,
     task,
 )
+from supervise.testing import run_until_idle
 from tests.trees import told, trees_node
 
 STARTS = [
@@ -142,7 +142,7 @@ async def storm(spec, seed):
                 for _ in range(12):
                     await act(node, tree, chance)
                 await trio.sleep(20)
-                await wait_all_tasks_blocked()
+                await run_until_idle(node)
                 collect(events, tables, node)
                 check(node, tables)
             await tree.stop()
@@ -175,7 +175,7 @@ def collect(events, tables, node):
 
 @settings(max_examples=60, deadline=None)
 @given(spec=supervisors(), seed=st.integers(0, 2**32))
-def test_a_tree_in_a_storm_keeps_its_invariants(spec, seed):
+async def test_a_tree_in_a_storm_keeps_its_invariants(spec, seed):
     """Invariants 1 to 4, 6, 31 to 36, 67 and 70 after quiescence."""
     with suppress(RestartIntensityError):
-        trio.run(storm, spec, seed, clock=MockClock(autojump_threshold=0))
+        await storm(spec, seed)

@@ -7,7 +7,6 @@ import weakref
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from supervise import (
     Backoff,
@@ -19,6 +18,7 @@ from supervise import (
     lua,
     task,
 )
+from supervise.testing import run_until_idle
 from tests.trees import root, told, trees_node
 
 
@@ -36,9 +36,9 @@ async def test_children_are_restarted_with_their_own_arguments_and_those_of_all(
     async with trees_node() as node:
         tree = await node.start(pool(extra_arguments=("all",)))
         pid = (await tree.start_child(ChildSpec("x", task(worker, 1)))).pid
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         node.send(pid, "x", "boom")
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert got == [("all", 1), ("all", 1)]
         (row,) = tree.which_children().values()
         assert row.pid not in (None, pid)
@@ -60,7 +60,7 @@ async def test_a_restarting_child_can_be_terminated_by_its_last_pid():
         spec = ChildSpec("x", lua("s:told"), backoff=Backoff(initial=50))
         pid = (await tree.start_child(spec)).pid
         node.send(pid, "x", "boom")
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert tree.get_child_spec(pid) == spec
         await tree.terminate_child(pid)
         assert tree.which_children() == {}
@@ -83,7 +83,7 @@ async def test_thousands_of_children_come_and_go():
         pids = [(await dynamic.start_child(ChildSpec("x", lua("s:told")))).pid for _ in range(2000)]
         for pid in pids:
             node.send(pid, "x", "boom")
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         after = {row.pid for row in dynamic.which_children().values()}
         assert len(after) == 2000
         assert not after & set(pids)
@@ -109,8 +109,8 @@ async def test_the_arguments_of_a_temporary_child_are_let_go():
             ChildSpec("x", task(short, argument), restart=Restart.TEMPORARY)
         )
         del argument
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         node.send(started.pid, "x")
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         gc.collect()
         assert reference() is None

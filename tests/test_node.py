@@ -10,7 +10,7 @@ import trio
 import trio.lowlevel
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from supervise import (
     Entry,
@@ -36,7 +36,7 @@ from supervise import (
     open_node,
 )
 from supervise._open import print_line
-from tests.programs import lua, node_of
+from tests.programs import ENTRIES, lua, node_of
 from tests.sendable import INT64, exact, text_or_bytes
 
 PLAIN = st.one_of(
@@ -305,19 +305,16 @@ async def test_reserved_topics_are_refused(topic):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=4))
-def test_what_crosses_to_a_live_process_and_back_is_the_same(values):
-    async def main():
-        async with node_of() as node, node.open_process() as me:
-            pid = await node.spawn("t:echo")
-            for value in values:
-                me.send(pid, "x", value)
-            returned = [(await me.receive()).payload for _ in values]
-            called = [await node.call(pid, "x", value) for value in values]
-        expected = [exact(arrived(value)) for value in values]
-        assert list(map(exact, returned)) == expected
-        assert list(map(exact, called)) == expected
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
+async def test_what_crosses_to_a_live_process_and_back_is_the_same(values):
+    async with node_of() as node, node.open_process() as me:
+        pid = await node.spawn("t:echo")
+        for value in values:
+            me.send(pid, "x", value)
+        returned = [(await me.receive()).payload for _ in values]
+        called = [await node.call(pid, "x", value) for value in values]
+    expected = [exact(arrived(value)) for value in values]
+    assert list(map(exact, returned)) == expected
+    assert list(map(exact, called)) == expected
 
 
 async def test_ten_megabytes_cross():
@@ -657,7 +654,7 @@ async def test_whoever_waits_outside_the_block_is_told_that_it_ended():
             await trio.sleep_forever()
 
     async with trio.open_nursery() as nursery:
-        async with node_of() as node:
+        async with open_node(entries=ENTRIES) as node:
             pid = await node.spawn("t:wait")
             for on in (
                 node.call(pid, "x"),
@@ -754,36 +751,33 @@ async def test_a_receive_that_is_cancelled_while_the_message_is_on_its_way_leave
     steps=st.lists(st.sampled_from(["send", "cancel", "turn", "wait"]), max_size=20),
     receivers=st.integers(1, 3),
 )
-def test_no_message_is_lost_whenever_receivers_are_cancelled(steps, receivers):
-    async def main():
-        async with node_of() as node, node.open_process() as me, trio.open_nursery() as nursery:
-            got, sent, scopes = [], 0, []
+async def test_no_message_is_lost_whenever_receivers_are_cancelled(steps, receivers):
+    async with node_of() as node, node.open_process() as me, trio.open_nursery() as nursery:
+        got, sent, scopes = [], 0, []
 
-            async def receive():
-                while True:
-                    with trio.CancelScope() as scope:
-                        scopes.append(scope)
-                        got.append((await me.receive()).payload)
-                    await trio.lowlevel.checkpoint()
+        async def receive():
+            while True:
+                with trio.CancelScope() as scope:
+                    scopes.append(scope)
+                    got.append((await me.receive()).payload)
+                await trio.lowlevel.checkpoint()
 
-            for _ in range(receivers):
-                nursery.start_soon(receive)
-            for step in steps:
-                if step == "send":
-                    node.send(me.pid, "x", sent)
-                    sent += 1
-                elif step == "cancel":
-                    for scope in scopes:
-                        scope.cancel()
-                elif step == "turn":
-                    await trio.lowlevel.checkpoint()
-                else:
-                    await wait_all_tasks_blocked()
-            await wait_all_tasks_blocked()
-            nursery.cancel_scope.cancel()
-        assert sorted(got) == list(range(sent))
-
-    trio.run(main)
+        for _ in range(receivers):
+            nursery.start_soon(receive)
+        for step in steps:
+            if step == "send":
+                node.send(me.pid, "x", sent)
+                sent += 1
+            elif step == "cancel":
+                for scope in scopes:
+                    scope.cancel()
+            elif step == "turn":
+                await trio.lowlevel.checkpoint()
+            else:
+                await wait_all_tasks_blocked()
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert sorted(got) == list(range(sent))
 
 
 async def test_a_call_cancelled_at_any_await_leaves_no_process_and_no_lost_request():

@@ -7,7 +7,6 @@ import logging
 import pytest
 import trio
 import trio.lowlevel
-from trio.testing import wait_all_tasks_blocked
 
 from supervise import (
     BRUTAL_KILL,
@@ -34,8 +33,10 @@ from supervise import (
     current_process,
     fold,
     lua,
+    open_node,
     task,
 )
+from supervise.testing import run_until_idle
 from tests.trees import child, drain, forever, root, state, steps, told, trees_node
 
 
@@ -55,7 +56,7 @@ def slow_to_stop(stopped):
 
 async def settled(node, *names):
     """Let everything happen that can."""
-    await wait_all_tasks_blocked()
+    await run_until_idle(node)
     return [node.whereis(name) for name in names]
 
 
@@ -574,7 +575,7 @@ async def test_the_error_of_the_body_comes_out_as_itself_after_an_ordered_stop()
                 root(ChildSpec("1", task(clean_up, 1)), ChildSpec("2", task(clean_up, 2)))
             )
             await node.start(root(ChildSpec("3", task(clean_up, 3)), id="second"))
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             raise ZeroDivisionError
     assert stopped == [3, 2, 1]
 
@@ -629,9 +630,9 @@ async def test_a_node_that_ends_starts_no_tree():
                 except NodeClosedError as exc:
                     late.append(exc)
 
-    async with trees_node() as node:
+    async with open_node() as node:
         await node.start(root(ChildSpec("p", task(starter, node))))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
     assert len(late) == 1
 
 

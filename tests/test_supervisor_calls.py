@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from supervise import (
     Backoff,
@@ -22,6 +21,7 @@ from supervise import (
     TooManyChildrenError,
     lua,
 )
+from supervise.testing import run_until_idle
 from tests.trees import child, root, state, trees_node
 
 CALLS = {
@@ -37,7 +37,7 @@ async def bring(node, tree, wanted):
     if wanted == "restarting":
         await tree.start_child(child("c", "s:told", backoff=Backoff(initial=50)))
         node.send("c", "x", "boom")
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert state(tree, "c") == "waiting"
     elif wanted != "absent":
         await tree.start_child(child("c"))
@@ -129,10 +129,10 @@ async def test_a_temporary_child_is_gone_once_it_is_terminated():
 async def test_a_supervisor_that_ends_or_has_ended_refuses_calls():
     async with trees_node() as node:
         tree = await node.start(root(child("s", "s:slow", "1s")))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tree.stop)
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             with pytest.raises(SupervisorStoppedError, match="is ending"):
                 await tree.start_child(child("c"))
         for call in CALLS.values():
@@ -145,10 +145,10 @@ async def test_queries_do_not_wait_for_a_slow_start_or_stop(autojump_clock):
     """Invariant 66."""
     async with trees_node() as node, trio.open_nursery() as nursery:
         tree = await node.start(root(child("s", "s:slow", "4s")))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         nursery.start_soon(tree.terminate_child, "s")
         nursery.start_soon(tree.start_child, child("r", "s:ready", ready=True))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert (state(tree, "s"), state(tree, "r")) == ("stopping", "starting")
         await tree.start_child(child("c"))
         assert autojump_clock.current_time() == 0
@@ -202,7 +202,7 @@ async def test_a_caller_cancelled_anywhere_leaves_the_state_before_or_after(
         tree = await node.start(root())
         await bring(node, tree, wanted)
         await cancelled_after(count, CALLS[call](tree))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert state(tree, "c") in results
         if count == 0:
             assert state(tree, "c") == results[0]
@@ -285,17 +285,17 @@ async def test_a_caller_that_gives_up_while_a_start_is_under_way_does_not_stop_i
         assert scope.cancelled_caught
         assert state(tree, "r") == "starting"
         node.send("r", "go")
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert state(tree, "r") == "running"
 
 
 async def test_calls_about_a_child_that_is_being_stopped_wait_for_it():
     async with trees_node() as node:
         tree = await node.start(root(child("s", "s:slow", "1s")))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tree.terminate_child, "s")
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             nursery.start_soon(tree.restart_child, "s")
         assert state(tree, "s") == "running"
 

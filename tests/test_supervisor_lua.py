@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from trio.testing import wait_all_tasks_blocked
 
 from supervise import ChildSpec, DynamicSupervisorSpec, RestartIntensityError, task
+from supervise.testing import run_until_idle
 from tests.programs import lua
 from tests.trees import child, forever, root, state, trees_node
 
@@ -156,7 +156,7 @@ async def test_a_process_can_run_a_pool_and_survives_what_happens_to_it():
     async with trees_node(entries={"u:run": program}) as node:
         tree = await node.start(root(DynamicSupervisorSpec("pool", name="pool")))
         assert await node.exec("u:run") == 50
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert tree.which_children()["pool"].pid == node.whereis("pool")
         assert node.supervisor("pool").which_children() == {}
 
@@ -168,7 +168,7 @@ async def test_a_child_may_stop_itself_or_its_own_supervisor(verb):
     async with trees_node(entries={"u:suicide": program}) as node:
         tree = await node.start(root(child("a"), child("me", "u:suicide"), name="top"))
         node.send("me", "go")
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         assert node.whereis("me") is None
         assert state(tree, "me") == (None if verb.startswith("stop") else "stopped")
 
@@ -180,6 +180,6 @@ async def test_a_caller_whose_supervisor_gives_up_is_answered():
         async with trees_node(entries={"u:ask": program}) as node:
             await node.start(root(child("b", "s:told"), name="top", max_restarts=0))
             pid = await node.spawn("u:ask")
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             node.send("b", "x", "boom")
             assert (await node.wait_exit(pid)).result["kind"] == "Unavailable"

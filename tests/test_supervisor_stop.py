@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from supervise import (
     BRUTAL_KILL,
@@ -18,6 +17,7 @@ from supervise import (
     Unstoppable,
     task,
 )
+from supervise.testing import run_until_idle
 from tests.trees import child, drain, forever, root, steps, trees_node
 
 
@@ -123,7 +123,7 @@ async def test_a_process_that_asks_for_its_events_before_it_waits_hears_the_requ
 async def test_watchers_of_a_process_that_could_not_hear_see_the_error_shutdown():
     async with trees_node() as node, node.open_process() as me:
         tree = await node.start(root(child("c")))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         me.monitor("c")
         await tree.stop()
         assert str((await me.events.receive()).error) == "shutdown"
@@ -137,7 +137,7 @@ async def test_children_stop_in_reverse_order_one_after_the_other(autojump_clock
                 root(child("a", "s:slow", "1s"), ChildSpec("b", task(cleans_up, 2)),
                      root(child("c", "s:slow", "3s"), id="in"))
             )  # fmt: skip
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             drain(events)
             await tree.stop()
             assert steps(events) == [
@@ -153,7 +153,7 @@ async def test_children_of_a_dynamic_supervisor_stop_together(autojump_clock):
         tree = await node.start(DynamicSupervisorSpec("pool"))
         for seconds in (1, 2, 3):
             await tree.start_child(child("x", "s:slow", f"{seconds}s", name=None))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         await tree.stop()
     assert autojump_clock.current_time() == pytest.approx(3)
 
@@ -168,7 +168,7 @@ async def test_a_child_that_swallows_cancellation_is_given_up_with_its_stack(
             tree = await node.start(
                 root(ChildSpec("c", task(swallows, 60), name="c", shutdown=shutdown))
             )
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             await tree.stop()
             grace = 0 if shutdown is BRUTAL_KILL else shutdown
             assert autojump_clock.current_time() == pytest.approx(grace + 1)
@@ -207,7 +207,7 @@ async def test_concurrent_stops_are_one_and_all_callers_are_answered(autojump_cl
     async with trees_node() as node:
         with node.subscribe() as events:
             tree = await node.start(root(child("a", "s:slow", "1s")))
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             async with trio.open_nursery() as nursery:
                 for _ in range(5):
                     nursery.start_soon(tree.stop)
@@ -220,7 +220,7 @@ async def test_a_stop_that_its_caller_gives_up_goes_on(autojump_clock):
     """Invariant 37."""
     async with trees_node() as node:
         tree = await node.start(root(child("a", "s:slow", "2s")))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         with trio.move_on_after(1) as scope:
             await tree.stop()
         assert scope.cancelled_caught
@@ -250,10 +250,10 @@ async def test_a_child_that_dies_while_it_is_stopped_keeps_its_own_reason():
     async with trees_node() as node:
         with node.subscribe() as events:
             tree = await node.start(root(child("a"), child("b", "s:slow", "1s")))
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(tree.stop)
-                await wait_all_tasks_blocked()
+                await run_until_idle(node)
                 node.terminate("b")
             assert [step for step in steps(events) if step.startswith("down")] == [
                 "down b killed",
@@ -266,7 +266,7 @@ async def test_a_child_that_has_crashed_unseen_when_it_is_stopped_is_an_error():
     async with trees_node() as node:
         with node.subscribe() as events:
             tree = await node.start(root(child("a", "t:wait")))
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             node.terminate("a")
             await tree.stop()
             assert "down a killed" in steps(events)
@@ -279,7 +279,7 @@ async def test_a_start_under_way_is_cut_short(ready, autojump_clock):
         tree = await node.start(root())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(partial(refused, tree, child("r", ready, ready=True)))
-            await wait_all_tasks_blocked()
+            await run_until_idle(node)
             await tree.stop()
         assert node.processes() == []
     assert autojump_clock.current_time() == 0
@@ -304,7 +304,7 @@ async def test_thousands_of_children_stop_in_turns():
 
     async with trees_node() as node, trio.open_nursery() as nursery:
         tree = await node.start(root(*[child(f"c{n}", name=None) for n in range(1000)]))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         nursery.start_soon(count)
         await tree.stop()
         assert turns > 10
