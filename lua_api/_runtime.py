@@ -12,12 +12,12 @@ from lupa import lua54
 @functools.cache
 def _kernel_files() -> tuple[tuple[str, str, bytes], ...]:
     """Every Lua file of this package: module name, path for error messages, text."""
-    root = Path(__file__).parent
+    root = Path(__file__).parent / "lua"
     files = []
-    for path in sorted((root / "lua").rglob("*.lua")):
-        shown = path.relative_to(root.parent)
-        module = ".".join(path.relative_to(root / "lua").with_suffix("").parts)
-        files.append((module.removesuffix(".init"), shown.as_posix(), path.read_bytes()))
+    for path in sorted(root.rglob("*.lua")):
+        parts = path.parts[len(root.parts) :]
+        module = ".".join(parts).removesuffix(".lua").removesuffix(".init")
+        files.append((module, "lua_api/lua/" + "/".join(parts), path.read_bytes()))
     return tuple(files)
 
 
