@@ -134,7 +134,7 @@ async def storm(spec, seed):
     chance = random.Random(seed)
     tables = {}
     async with trees_node() as node:
-        trees = node.life.trees
+        trees = node.life.need_trees()
         try:
             before = node.statistics()
             with node.subscribe() as events:
