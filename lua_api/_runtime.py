@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
-from typing import TYPE_CHECKING, Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from lupa import lua54
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.resources.abc import Traversable
-
-
-def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, str, bytes]]:
-    for item in folder.iterdir():
-        if item.is_dir():
-            yield from _files(item, f"{prefix}{item.name}.")
-        elif item.name.endswith(".lua"):
-            stem = item.name.removesuffix(".lua")
-            module = prefix.removesuffix(".") if stem == "init" else prefix + stem
-            path = "lua_api/lua/" + prefix.replace(".", "/") + item.name
-            yield module, path, item.read_bytes()
 
 
 @functools.cache
 def _kernel_files() -> tuple[tuple[str, str, bytes], ...]:
     """Every Lua file of this package: module name, path for error messages, text."""
-    return tuple(_files(resources.files("lua_api") / "lua", ""))
+    root = Path(__file__).parent / "lua"
+    files = []
+    for path in sorted(root.rglob("*.lua")):
+        parts = path.parts[len(root.parts) :]
+        module = ".".join(parts).removesuffix(".lua").removesuffix(".init")
+        files.append((module, "lua_api/lua/" + "/".join(parts), path.read_bytes()))
+    return tuple(files)
 
 
 _PRELOAD = b"""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from lupa.lua54 import LuaRuntime
 import lua_api
 import specs
 import supervise
+import supervise.testing
 from tests.kernel_state import preload
 
 ROOT = Path(specs.__file__).parent.parent
@@ -20,11 +23,13 @@ ROOT = Path(specs.__file__).parent.parent
 # What each package may import besides itself and the standard library.
 ALLOWED = {
     "specs": {"attr", "attrs", "cattrs"},
-    "lua_api": {"attrs", "lupa", "msgspec", "specs", "tzlocal"},
+    "lua_api": {"lupa", "msgspec", "specs", "tzlocal"},
     "supervise": {"attrs", "click", "lua_api", "msgspec", "outcome", "rich", "specs", "trio"},
-    "pytest_supervise": {"hypothesis", "pytest", "supervise", "trio"},
 }
-DOORS = {*ALLOWED, "supervise.testing"}
+DOORS = set(ALLOWED)
+# The testing kit is for whoever tests: it stands on the whole package, which must not need it.
+TESTING = ROOT / "supervise" / "testing"
+FOR_TESTING = {"hypothesis", "pytest"}
 STANDARD = sys.stdlib_module_names
 
 
@@ -47,9 +52,18 @@ def imports(path):
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_imports_point_one_way(package):
     for path in modules(package):
+        allowed = ALLOWED[package] | (FOR_TESTING if TESTING in path.parents else set())
         for name in imports(path):
             top = name.split(".")[0]
-            assert top in STANDARD or top == package or top in ALLOWED[package], f"{path}: {name}"
+            assert top in STANDARD or top == package or top in allowed, f"{path}: {name}"
+
+
+def test_nothing_needs_the_testing_kit():
+    for package in ALLOWED:
+        for path in modules(package):
+            if TESTING not in path.parents:
+                for name in imports(path):
+                    assert not name.startswith("supervise.testing"), f"{path}: {name}"
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -60,7 +74,9 @@ def test_packages_meet_at_their_front_doors(package):
             assert name.split(".")[0] not in ours or name in DOORS, f"{path}: {name}"
 
 
-@pytest.mark.parametrize("module", [specs, lua_api, supervise], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [specs, lua_api, supervise, supervise.testing], ids=lambda module: module.__name__
+)
 def test_every_public_name_is_there_and_documented(module):
     for name in module.__all__:
         value = getattr(module, name)
@@ -85,3 +101,51 @@ def test_each_file_says_what_it_is():
             assert ast.get_docstring(ast.parse(path.read_text())), path
     for path in (ROOT / "lua_api").rglob("*.lua"):
         assert path.read_text().startswith("---"), path
+
+
+@pytest.mark.parametrize(
+    "module", [specs, lua_api, supervise, supervise.testing], ids=lambda module: module.__name__
+)
+def test_a_front_door_tells_type_checkers_what_it_gives(module):
+    tree = ast.parse(Path(module.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    table = next(node for node in ast.walk(block) if isinstance(node, ast.Dict))
+    shown = {
+        (node.module, alias.name)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    given = {(where, name) for where, names in ast.literal_eval(table).items() for name in names}
+    assert shown == given
+    assert {name for _, name in given} | {"lazy_names"} >= set(module.__all__)
+    assert {name for _, name in given} <= {*module.__all__}
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_a_name_that_a_package_does_not_have_is_named():
+    with pytest.raises(AttributeError, match="module 'supervise' has no attribute 'open_nod'"):
+        supervise.open_nod  # noqa: B018
+
+
+OPEN = """
+import sys, trio
+from supervise import open_node
+
+async def main():
+    async with open_node() as node:
+        node.processes()
+
+trio.run(main)
+print(*sorted(sys.modules))
+"""
+
+
+def test_a_node_without_supervisors_imports_nothing_of_them():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", OPEN], capture_output=True, text=True, check=True, env=environment
+    )
+    loaded = set(ran.stdout.split())
+    assert "supervise._node" in loaded
+    assert not loaded & {"cattrs", "rich", "click", "supervise._supervisor", "specs._supervisor"}
