@@ -37,12 +37,11 @@ local function open(proc, key, kind)
     handle, ch = new_channel(proc, kind)
     ch.handle = handle
   end
-  local mailbox = proc.mailbox
-  if not mailbox then
-    mailbox = {}
-    proc.mailbox = mailbox
+  if proc.mailbox then
+    proc.mailbox[key] = ch
+  else
+    proc.mailbox = { [key] = ch }
   end
-  mailbox[key] = ch
   return ch
 end
 
