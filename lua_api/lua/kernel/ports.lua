@@ -143,7 +143,7 @@ end
 
 local function on_end_of_call(proc, failure)
   if failure ~= nil then
-    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.forced)
+    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.ending)
   end
   if proc.call then
     answer_ended(proc, proc.call)
