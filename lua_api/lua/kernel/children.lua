@@ -82,10 +82,10 @@ function M.start(owner, ticket, entry, host, arguments, name, ready)
   seats[ticket] = seat
   spawn.spawn(seat, entry, host, seat, list)
   -- The chunk runs here and now, so that a supervisor need not wait for the next step.
-  if seat.child and queue.first == seat.child then
+  if seat.child and queue.next == seat.child then
     scheduler.run_first()
   end
-  if queue.first ~= seat then
+  if queue.next ~= seat then
     return nil
   end
   queue.pop()
