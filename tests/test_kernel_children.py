@@ -10,6 +10,13 @@ PROGRAMS = {
     "waits": "return { main = function() process.inbox():receive() end }",
     "says so": "return { main = function() process.started(1) process.inbox():receive() end }",
     "is faulty": "error('at once', 0)",
+    "ends when asked": "return { main = function() process.events():receive() end }",
+    "fails when asked": """
+        return { main = function() process.events():receive() error('lost', 0) end }
+    """,
+    "ends late": """
+        return { main = function() process.events():receive() time.sleep('1s') end }
+    """,
 }
 
 
@@ -54,13 +61,48 @@ def test_a_start_that_waits_for_the_word_of_its_process_takes_a_step(kernel):
 def test_a_process_that_reads_no_events_is_stopped_when_the_call_returns(kernel):
     start(kernel, "waits")
     effects(kernel)
-    assert kernel.stop_child(1, "shutdown") is True
+    assert kernel.stop_child(1, "shutdown") == ChildDown(1, None, HowEnded.SHUT_DOWN)
     assert effects(kernel) == []
 
 
 def test_a_process_that_has_not_waited_yet_is_stopped_where_it_waits(kernel):
     start(kernel, "waits")
-    assert kernel.stop_child(1, "shutdown") is False
-    (down,) = effects(kernel)
-    assert isinstance(down, ChildDown)
-    assert (down.ticket, down.how) == (1, HowEnded.SHUT_DOWN)
+    assert kernel.stop_child(1, "shutdown") == ChildDown(1, None, HowEnded.SHUT_DOWN)
+    assert effects(kernel) == []
+
+
+def test_a_process_that_ends_as_soon_as_it_is_asked_has_ended_when_the_call_returns(kernel):
+    start(kernel, "ends when asked")
+    effects(kernel)
+    assert kernel.stop_child(1, "shutdown") == ChildDown(1, None, HowEnded.BY_ITSELF)
+    assert effects(kernel) == []
+
+
+def test_a_process_that_fails_as_soon_as_it_is_asked_says_why(kernel):
+    start(kernel, "fails when asked")
+    effects(kernel)
+    end = kernel.stop_child(1, "shutdown")
+    assert end.error.message == "lost"
+    assert end.how is HowEnded.BY_ITSELF
+    assert effects(kernel) == []
+
+
+def test_a_process_that_takes_its_time_to_end_is_told_of_later(kernel):
+    start(kernel, "ends late")
+    effects(kernel)
+    assert kernel.stop_child(1, "shutdown") is None
+    assert kernel.step(0.5, 1000).effects == []
+    assert kernel.step(1.0, 1000).effects == [ChildDown(1, None, HowEnded.BY_ITSELF)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "how"), [("ends when asked", HowEnded.BY_ITSELF), ("waits", HowEnded.SHUT_DOWN)]
+)
+def test_a_process_that_is_stopped_lets_those_go_first_who_were_ready_before(kernel, entry, how):
+    owner = kernel.open_supervisor("top")
+    for ticket in (1, 2):
+        kernel.start_child(ticket, owner, entry, "h", args=None, name=None, ready=False)
+    kernel.start_child(3, owner, "says so", "h", args=None, name=None, ready=True)
+    assert kernel.stop_child(2, "shutdown") is None
+    down, up = effects(kernel)
+    assert (down.ticket, down.how, up.ticket) == (2, how, 3)
