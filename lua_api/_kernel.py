@@ -125,12 +125,16 @@ def _exited(  # noqa: PLR0917 - the fields of a row
     return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
 
 
+# By their numbers.
+_HOW_ENDED = tuple(HowEnded)
+
+
 def _port_ended(pid: str, error: Fault, how: int | None) -> PortEnded:
-    return PortEnded(pid, error, HowEnded(how or 0))
+    return PortEnded(pid, error, _HOW_ENDED[how or 0])
 
 
 def _child_down(ticket: int, error: Fault | None, how: int | None) -> ChildDown:
-    return ChildDown(ticket, error, HowEnded(how or 0))
+    return ChildDown(ticket, error, _HOW_ENDED[how or 0])
 
 
 # In the order of the kinds in lua/kernel/outbox.lua.
@@ -313,9 +317,8 @@ class Kernel:
         if outcome is None:
             return None
         how, error = outcome if isinstance(outcome, tuple) else (outcome, None)
-        return ChildDown(
-            ticket, None if error is None else cast("Fault", _terms.decode(error)), HowEnded(how)
-        )
+        fault = None if error is None else cast("Fault", _terms.decode(error))
+        return ChildDown(ticket, fault, _HOW_ENDED[how])
 
     def kill_child(self, ticket: int) -> bool:
         """End a supervised process by force.

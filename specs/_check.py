@@ -109,7 +109,8 @@ class _Walk:
 
     def fields(self, spec: Any, path: str) -> None:  # noqa: ANN401 - any attrs instance
         """Every field that has a rule, and what reading found."""
-        self.faults += [f"{path}.{fault}" for fault in self._misread.get(id(spec), ())]
+        if self._misread:
+            self.faults += [f"{path}.{fault}" for fault in self._misread.get(id(spec), ())]
         self.faults += field_faults(spec, path)
 
     def supervisor(self, spec: AnySupervisorSpec, path: str) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 # Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.
 SLICE = 1000
 
-# Steps a slice: what acting on one step began goes on at once, but not for ever.
-STEPS = 4
+# Steps a slice: what acting on one step began goes on at once, but not for ever. Most are short.
+STEPS = 16
 
 
 class Driver:
@@ -72,6 +72,8 @@ class Driver:
                 raise self._failure
             if busy:
                 await trio.lowlevel.checkpoint()
+            elif self._wake_at == math.inf:
+                await self._work.wait()
             else:
                 with trio.move_on_at(self._wake_at):
                     await self._work.wait()
@@ -120,7 +122,7 @@ class Driver:
                 else:
                     self._act(self._on_effect, effect)
             self._act(self._on_step)
-            if not self._hurried:
+            if step.busy or not self._hurried:
                 break
         return step.busy or self._hurried
 

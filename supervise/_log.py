@@ -27,10 +27,10 @@ _MESSAGES = {
 
 
 def _level(event: ev.Event) -> int:
-    reason: ExitReason | None = getattr(event, "reason", None)
-    if reason is None or reason.kind in _QUIET:
+    kind = type(event)
+    if kind not in _MESSAGES or event.reason.kind in _QUIET:  # type: ignore[attr-defined]
         return logging.DEBUG
-    return logging.ERROR if isinstance(event, ev.SupervisorStopping) else logging.WARNING
+    return logging.ERROR if kind is ev.SupervisorStopping else logging.WARNING
 
 
 def log_event(event: ev.Event) -> None:

@@ -374,11 +374,12 @@ class Node:
         self._subscribers.close()
 
     def _on_effect(self, effect: Effect) -> None:
-        if isinstance(effect, Need):
+        kind = type(effect)
+        if kind is ChildDown or kind is ChildUp:
+            self.life.need_trees().on_child(cast("ChildUp | ChildDown", effect))
+        elif isinstance(effect, Need):
             self._provide(effect)
             self.driver.kick()
-        elif isinstance(effect, ChildUp | ChildDown):
-            self.life.need_trees().on_child(effect)
         elif isinstance(effect, SupervisorCalled):
             self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from supervise._plan_io import Call, Ticket
     from supervise._reasons import ChildKey
 
-ALIVE: Final = frozenset({ChildState.STARTING, ChildState.RUNNING, ChildState.STOPPING})
+ALIVE: Final = (ChildState.STARTING, ChildState.RUNNING, ChildState.STOPPING)
 """Something of the child may be running."""
 
-ACTIVE: Final = ALIVE | {ChildState.WAITING}
+ACTIVE: Final = (*ALIVE, ChildState.WAITING)
 """The child is up, or will be without being asked for."""
 
 

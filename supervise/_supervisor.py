@@ -249,13 +249,13 @@ class Supervisor:
             self.trees.break_down(exc)
 
     def _act(self) -> None:
-        inputs, actions = self._inputs, self._actions
+        inputs, actions, now = self._inputs, self._actions, trio.current_time()
         for _ in range(_TURN):
             if not actions:
                 if not inputs:
                     self._busy = False
                     return
-                actions += self._planner.handle(inputs.popleft(), trio.current_time())
+                actions += self._planner.handle(inputs.popleft(), now)
             else:
                 action = actions.popleft()
                 self._acts[type(action)](action)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from lua_api import ChildDown, ChildUp, Kernel, SupervisorCalled
     from specs import AnySupervisorSpec
-    from supervise._events import Event
     from supervise._lua_child import LuaChild
     from supervise._node import Node
     from supervise._process import PythonProcess
@@ -43,6 +42,7 @@ class Trees:
     Attributes:
         supervisors: The running ones by pid.
         driver: The node's.
+        publish: Lets everybody know of a step of a supervisor.
         alarms: The timers of all of them.
         nursery: Where all Python children run.
         rng: The chance in their backoffs.
