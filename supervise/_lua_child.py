@@ -19,7 +19,7 @@ class LuaChild(RunningChild):
     Most starts and stops are over when the request for them returns.
     """
 
-    _ticket = 0
+    __slots__ = ("_ticket",)
 
     def launch(self) -> None:
         """Start the process; its chunk runs here, its `main` in the next step of the kernel."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _KINDS: Final[Mapping[type[Any], type[RunningChild]]] = {LuaStart: LuaChild, TaskStart: TaskChild}
 
 # Actions in a row before others get their turn: about a millisecond.
-_TURN = 64
+_TURN = 128
 
 
 class Supervisor:
@@ -81,7 +81,6 @@ class Supervisor:
             io.SetTimer: self._set_timer,
             io.CancelTimer: self._cancel_timer,
             io.Answer: self._answer,
-            io.Report: self._report,
             io.Finish: self._finish,
         }
         self._busy = False
@@ -258,7 +257,10 @@ class Supervisor:
                 actions += self._planner.handle(inputs.popleft(), now)
             else:
                 action = actions.popleft()
-                self._acts[type(action)](action)
+                if isinstance(action, io.Report):
+                    self.trees.publish(action.event)
+                else:
+                    self._acts[type(action)](action)
         self.trees.driver.later(self._work)
 
     def exited(self, child: RunningChild, exit_: io.Exit) -> None:
@@ -326,9 +328,6 @@ class Supervisor:
 
     def _answer(self, action: io.Answer) -> None:
         action.ticket(action.result)  # type: ignore[operator]
-
-    def _report(self, action: io.Report) -> None:
-        self.trees.publish(action.event)
 
     def _finish(self, action: io.Finish) -> None:
         reason = KILLED if self.killed else action.reason
