@@ -137,8 +137,10 @@ class _Walk:
             return
         self.fields(child, path)
         self.claim(child.name, path)
-        self._significance(child, path, parent)
-        self._backoff(child.backoff, path)
+        if child.significant is True:
+            self._significance(child, path, parent)
+        if child.backoff is not None:
+            self._backoff(child.backoff, path)
         self._start(child, path, parent)
 
     def claim(self, name: object, path: str) -> None:
@@ -150,8 +152,6 @@ class _Walk:
             self.faults.append(f"{path}.name: {name!r} is already the name of {holder}")
 
     def _significance(self, child: ChildSpec, path: str, parent: AnySupervisorSpec) -> None:
-        if child.significant is not True:
-            return
         where = f"{path}.significant"
         if child.restart is Restart.PERMANENT:
             self.faults.append(
@@ -173,7 +173,7 @@ class _Walk:
                     f"{path}.backoff.maximum: must be at least initial ({backoff.initial}), "
                     f"got {backoff.maximum}"
                 )
-        elif backoff is not None:
+        else:
             self.faults.append(f"{path}.backoff: must be a Backoff or left out, got {backoff!r}")
 
     def _start(self, child: ChildSpec, path: str, parent: AnySupervisorSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -83,6 +84,7 @@ class Supervisor:
             io.Answer: self._answer,
             io.Finish: self._finish,
         }
+        self._checked: Callable[[], ChildSpec | None] = lambda: None
         self._busy = False
         self._reason: ExitReason | None = None
         self._over = trio.Event()
@@ -109,7 +111,7 @@ class Supervisor:
             TooManyChildrenError: There are `max_children`.
             SupervisorStoppedError: The supervisor ends.
         """
-        check_child(spec, self.spec)
+        self._check(spec)
         return await self._call(io.StartChildCall, spec, spec.id)
 
     async def terminate_child(self, child: str) -> None:
@@ -189,6 +191,12 @@ class Supervisor:
         if found is None:
             raise ChildNotFoundError(self.path, child)
         return found.spec
+
+    def _check(self, spec: ChildSpec) -> None:
+        # A pool often starts one spec again and again. It never changes; it must not be kept alive.
+        if spec is not self._checked():
+            check_child(spec, self.spec)
+            self._checked = weakref.ref(spec)
 
     async def _call(
         self, call: Callable[[io.Ticket, Any], io.Call], argument: object, child: str
