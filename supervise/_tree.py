@@ -173,7 +173,7 @@ class Trees:
 
     def kernel(self) -> Kernel:
         """The kernel, for something that is to be gone on with at once."""
-        self.driver.hurry()
+        self.driver.kick()
         return self.driver.kernel()
 
     def host(self, name: str | None) -> str:
