@@ -31,7 +31,7 @@ class LuaChild(RunningChild):
             self.down(ExitReason(ExitKind.ERROR, exc))
             return
         self._ticket = trees.seat(self)
-        outcome = trees.kernel().start_child(
+        outcome = self.supervisor.kernel.start_child(
             self._ticket,
             self.supervisor.pid,
             start.entry,
@@ -47,7 +47,7 @@ class LuaChild(RunningChild):
 
     def ask(self) -> None:
         """Send the CANCEL event; most processes have ended when this returns."""
-        end = self.supervisor.trees.kernel().stop_child(self._ticket, "shutdown")
+        end = self.supervisor.kernel.stop_child(self._ticket, "shutdown")
         if end is not None:
             self._ended(end)
 

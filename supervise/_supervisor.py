@@ -24,6 +24,7 @@ from supervise._task_child import TaskChild
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lua_api import Kernel
     from specs import AnySupervisorSpec, ExitReason
     from supervise._alarm import Alarm
     from supervise._child import RunningChild
@@ -50,7 +51,10 @@ class Supervisor:
         opened_at: When its start began, on trio's clock.
         started: Whether its first start is done; kept for the root of a tree.
         killed: Whether it was ended by force: its children are not asked any more.
+        kernel: The kernel, which knows the time of the turn under way.
     """
+
+    kernel: Kernel
 
     def __init__(
         self,
@@ -249,6 +253,7 @@ class Supervisor:
     def _work(self) -> None:
         if self.trees.dead:
             return
+        self.kernel = self.trees.kernel()
         self._busy = True
         try:
             self._act()
