@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("supervise")
 
-_QUIET = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
-_MESSAGES = {
+_QUIET: Final = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
+_MESSAGES: Final = {
     ev.ChildExited: "%s/%s ended (%s)",
     ev.ChildStartFailed: "%s/%s did not start (%s)",
     ev.SupervisorStopping: "%s stops (%s)",
     ev.SupervisorExited: "%s ended (%s)",
 }
+
+MAYBE_LOUD: Final = frozenset(_MESSAGES)
+"""The events whose records may be more than DEBUG."""
+
+
+def logs_all() -> bool:
+    """Whether every event has a record."""
+    return logger.isEnabledFor(logging.DEBUG)
 
 
 def _level(event: ev.Event) -> int:

@@ -332,6 +332,10 @@ class Node:
         """End the node's block with this error; the first one counts."""
         self.life.interrupt(error)
 
+    def has_subscribers(self) -> bool:
+        """Whether anybody gets lifecycle events."""
+        return len(self._subscribers) > 0
+
     def publish(self, event: SupervisionEvent) -> None:
         """Let everybody know of a step of a supervisor."""
         self._subscribers.publish(event)

@@ -15,6 +15,7 @@ from supervise._calls import StartedChild, Waiter, refusal_error
 from supervise._child import KILLED, SHUTDOWN
 from supervise._errors import ChildNotFoundError, SupervisorStoppedError
 from supervise._events import ChildCounts, Table, count
+from supervise._log import MAYBE_LOUD
 from supervise._lua_child import LuaChild
 from supervise._plan import Planner
 from supervise._plan_dynamic import DynamicPlanner
@@ -262,6 +263,7 @@ class Supervisor:
 
     def _act(self) -> None:
         inputs, actions, now = self._inputs, self._actions, trio.current_time()
+        is_followed = self.trees.is_followed()
         for _ in range(_TURN):
             if not actions:
                 if not inputs:
@@ -270,10 +272,10 @@ class Supervisor:
                 actions += self._planner.handle(inputs.popleft(), now)
             else:
                 action = actions.popleft()
-                if isinstance(action, io.Report):
-                    self.trees.publish(action.event)
-                else:
+                if not isinstance(action, io.Report):
                     self._acts[type(action)](action)
+                elif is_followed or action.kind in MAYBE_LOUD:
+                    self.trees.publish(action.event)
         self.trees.driver.later(self._work)
 
     def exited(self, child: RunningChild, exit_: io.Exit) -> None:
