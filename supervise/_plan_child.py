@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import attrs
+from msgspec import Struct
 
 from specs import ChildSpec, LuaStart, TaskStart
 from supervise._events import Cause, ChildRow, ChildState
@@ -21,8 +22,7 @@ ACTIVE: Final = (*ALIVE, ChildState.WAITING)
 """The child is up, or will be without being asked for."""
 
 
-@attrs.define(eq=False)
-class Child:
+class Child(Struct, eq=False):
     """One entry of a supervisor's table.
 
     Attributes:

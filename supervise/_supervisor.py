@@ -254,7 +254,6 @@ class Supervisor:
     def _work(self) -> None:
         if self.trees.dead:
             return
-        self.kernel = self.trees.kernel()
         self._busy = True
         try:
             self._act()
@@ -262,6 +261,7 @@ class Supervisor:
             self.trees.break_down(exc)
 
     def _act(self) -> None:
+        self.kernel = self.trees.kernel()
         inputs, actions, now = self._inputs, self._actions, trio.current_time()
         is_followed = self.trees.is_followed()
         for _ in range(_TURN):

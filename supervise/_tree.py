@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from lua_api import ChildDown, ChildUp, Kernel, SupervisorCalled
     from specs import AnySupervisorSpec
+    from supervise._events import Event
     from supervise._lua_child import LuaChild
     from supervise._node import Node
     from supervise._process import PythonProcess

@@ -555,6 +555,7 @@ async def test_log_records_are_loud_for_crashes_and_quiet_for_normal_ends(caplog
 
 async def test_a_record_that_nobody_wants_is_not_made(caplog, monkeypatch):
     made = []
+    monkeypatch.setattr("supervise._node.Node.has_subscribers", lambda _node: False)
     monkeypatch.setattr("supervise._node.Node.publish", lambda _node, event: made.append(event))
     with caplog.at_level(logging.WARNING, logger="supervise"):
         async with trees_node() as node:
