@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
+from lupa import lua54
 
 from lua_api import _terms, _zones
 from lua_api._effects import (
@@ -25,6 +27,7 @@ from lua_api._effects import (
     Reply,
     SupervisorCalled,
 )
+from lua_api._preemption import HookError, SliceHook
 from lua_api._runtime import new_kernel_state
 from lua_api._terms import as_text
 
@@ -187,6 +190,7 @@ class Kernel:
     def __init__(self, now: float = 0.0, epoch: float = 0.0) -> None:
         zone = _zones.local_zone_name()
         self._lua = new_kernel_state(_terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]))
+        self._hook = self._open_hook()
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request
         self._step = self._lua.step
@@ -196,12 +200,51 @@ class Kernel:
         self._stop_child = self._lua.stop_child
         self._kill_child = self._lua.kill_child
 
-    def add_host(self, name: str, *, max_processes: int, max_mailbox: int) -> None:
-        """Declare a host: where processes run, and how many, with how long a mailbox."""
-        self._lua.add_host(_text(name), max_processes, max_mailbox)
+    def _open_hook(self) -> SliceHook | None:
+        """Have processes preempted; where that cannot be, have them ended when they run for long."""
+        try:
+            hook = SliceHook(lua54.__file__, self._lua.SLICE)
+        except HookError:
+            self._lua.limit_turns()
+            return None
+        hook.attach(self._lua.open_factory().decode())
+        return hook
+
+    def add_host(
+        self,
+        name: str,
+        *,
+        max_processes: int,
+        max_mailbox: int,
+        preempt: bool = True,
+        max_instructions: float = math.inf,
+        max_run_instructions: float = math.inf,
+    ) -> None:
+        """Declare a host: where processes run.
+
+        Args:
+            name: Its name.
+            max_processes: How many processes it runs at once.
+            max_mailbox: How many messages may wait for one of them.
+            preempt: Whether those that compute without a wait are stopped for others.
+            max_instructions: How many instructions of Lua one may run in its life.
+            max_run_instructions: How many it may run from one wait to the next.
+        """
+        if preempt and self._hook is None:
+            warnings.warn(
+                f"host {name}: Lua processes cannot be preempted on this platform; one that runs "
+                f"{self._lua.LONGEST_TURN:,} instructions without giving others a turn is ended",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._lua.add_host(
+            _text(name), max_processes, max_mailbox, preempt, max_instructions, max_run_instructions
+        )
 
     def step(self, now: float, budget: int) -> Step:
         """Let time be `now` (seconds) and run for about `budget` requests of processes."""
+        if self._hook is not None:
+            self._hook.looks = 0
         busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
         effects = [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
         return Step(busy, None if wake_at is None else _seconds(wake_at), effects)

@@ -19,8 +19,13 @@ from supervise._errors import NodeClosedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.
+# Requests of Lua processes a step: about a millisecond, so that other tasks get their turns.
 SLICE = 1000
+
+# What a slice should take at most, in seconds: where requests or instructions are dear, steps get
+# shorter, but not shorter than this many requests.
+LONGEST = 0.001
+SHORTEST_STEP = 50
 
 # Steps a slice: what acting on one step began goes on at once, but not for ever.
 STEPS = 4
@@ -52,6 +57,7 @@ class Driver:
         self._closed = False
         self._wake_at = math.inf
         self._work = trio.Event()
+        self._budget = SLICE
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> NoReturn:
@@ -106,10 +112,12 @@ class Driver:
         self._later.append(callback)
         self._work.set()
 
+    @trio.lowlevel.enable_ki_protection  # an interrupt inside a hook of Lua would be lost
     def _slice(self) -> bool:
         """A few steps at most; returns whether there is more to run."""
+        began = trio.current_time()
         for _ in range(STEPS):
-            step = self._kernel.step(trio.current_time(), SLICE)
+            step = self._kernel.step(trio.current_time(), self._budget)
             self._wake_at = math.inf if step.wake_at is None else step.wake_at
             self._hurried = False
             for effect in step.effects:
@@ -120,6 +128,11 @@ class Driver:
             self._act(self._on_step)
             if not self._hurried:
                 break
+        took = trio.current_time() - began
+        if took > LONGEST:
+            self._budget = max(self._budget // 2, SHORTEST_STEP)
+        elif took < LONGEST / 2:
+            self._budget = min(self._budget * 2, SLICE)
         return step.busy or self._hurried
 
     def _act(self, act: Callable[..., None], *args: Effect) -> None:

@@ -4,8 +4,9 @@
 local argument = require("api.argument")
 local cpu = require("kernel.cpu")
 local op = require("kernel.op")
+local threads = require("kernel.threads")
 
-local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
+local resume, yield, running = coroutine.resume, coroutine.yield, coroutine.running
 local status, isyieldable, close = coroutine.status, coroutine.isyieldable, coroutine.close
 local error, select, type = error, select, type
 
@@ -29,16 +30,55 @@ local function check(name, co)
   end
 end
 
+-- How many slices the coroutines inside something that cannot be suspended may take in one turn.
+local MOST_UNSUSPENDED = 5000
+
+--- Gives others their turn, if Lua can suspend here.
+local function pause()
+  if isyieldable() then
+    yield()
+    return
+  end
+  local task, turn = cpu.task, cpu.turn
+  local slices = task.unsuspended_in == turn and task.unsuspended + 1 or 1
+  task.unsuspended_in, task.unsuspended = turn, slices
+  if slices > MOST_UNSUSPENDED then
+    error(threads.OVERRUN, 0)
+  end
+end
+
+-- Each coroutine has a slice of its own, so making one counts as using part of one.
+local MADE_IN_A_SLICE = 32
+
+local function new(fn)
+  local task = cpu.task
+  local made = (task.made or 0) + 1
+  task.made = made
+  if made % MADE_IN_A_SLICE == 0 then
+    pause()
+  end
+  return threads.inheriting(fn)
+end
+
 local pass
 
---- Tells what a resume brought: an end, a yield of the process, or a request for the scheduler.
+--- Tells what a resume brought: a yield of the process, an end, a request for the scheduler, or nothing
+-- when its slice is over.
 local function outcome(co, ok, first, ...)
-  if not ok or status(co) == "dead" then
-    return ok, first, ...
-  elseif first == YIELDED then
+  if first == YIELDED then
     return true, ...
+  elseif not ok then
+    if threads.is_overrun(first) and isyieldable() then
+      yield(op.OVERRUN)
+    end
+    return false, first
+  elseif status(co) == "dead" then
+    return true, first, ...
   end
   waiting[co] = true
+  if first == nil then
+    return pass(co, pause())
+  end
   return pass(co, yield(first, ...))
 end
 
@@ -57,7 +97,10 @@ local function continue(co, ...)
   return outcome(co, resume(co, ...))
 end
 
-M.create = create
+function M.create(fn)
+  argument.callable(1, "create", fn)
+  return new(fn)
+end
 
 function M.resume(co, ...)
   check("resume", co)
@@ -85,7 +128,7 @@ end
 
 function M.wrap(fn)
   argument.callable(1, "wrap", fn)
-  local co = create(fn)
+  local co = new(fn)
   return function(...)
     return values_or_raise(co, continue(co, ...))
   end

@@ -9,6 +9,7 @@ local registry = require("kernel.registry")
 local relation = require("kernel.relation")
 local scheduler = require("kernel.scheduler")
 local sources = require("kernel.sources")
+local threads = require("kernel.threads")
 local timers = require("kernel.timers")
 local wire = require("kernel.wire")
 local zones = require("kernel.zones")
@@ -22,9 +23,20 @@ function M.set_clock(now, epoch)
   clock.now, clock.epoch = now, epoch
 end
 
-function M.add_host(name, max_processes, max_mailbox)
-  registry.add_host(name, { max_processes = max_processes, max_mailbox = max_mailbox })
+--- Declares a host; `preempt` says whether its processes are stopped when they compute for long.
+function M.add_host(name, max_processes, max_mailbox, preempt, max_instructions, max_run_instructions)
+  registry.add_host(name, {
+    max_processes = max_processes,
+    max_mailbox = max_mailbox,
+    max_instructions = max_instructions,
+    max_run_instructions = max_run_instructions,
+    create = preempt and threads.stopped or threads.plain,
+  })
 end
+
+M.SLICE, M.LONGEST_TURN = threads.SLICE, threads.LONGEST_TURN
+M.open_factory = threads.open_factory
+M.limit_turns = threads.limit_turns
 
 --- Lets time be `now` (nanoseconds) and runs nothing.
 function M.set_time(now)

@@ -1,5 +1,6 @@
 --- Runs what can run. One task at a time goes on until it has to wait or its turn is over.
 
+local allowance = require("kernel.allowance")
 local clock = require("kernel.clock")
 local cpu = require("kernel.cpu")
 local fault = require("kernel.fault")
@@ -7,9 +8,10 @@ local op = require("kernel.op")
 local queue = require("kernel.queue")
 local requests = require("kernel.requests")
 local signals = require("kernel.signals")
+local threads = require("kernel.threads")
 local timers = require("kernel.timers")
 
-local create, resume = coroutine.create, coroutine.resume
+local resume = coroutine.resume
 local handlers = requests.handlers
 local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
@@ -20,8 +22,13 @@ local M = {}
 -- How many requests a task makes in a row before the others get their turn.
 local TURN = 64
 
+-- What a slice of instructions takes out of the budget of a step: it lasts about as long as so many requests.
+local SLICE_COST = 200
+
 local function run(task, co, turn)
   cpu.task = task
+  cpu.turn = cpu.turn + 1
+  local run_before = task.run
   local ok, request, a, b, c, d = resume(co, task.r1, task.r2, task.r3, task.r4)
   if task.r4 then
     task.r4 = nil
@@ -29,10 +36,20 @@ local function run(task, co, turn)
   local made = 0
   while true do
     if not ok then
+      if threads.is_overrun(request) then
+        allowance.overrun(task, co)
+        return made + SLICE_COST
+      end
       signals.finish(task.proc, nil, fault.of_error(request, co))
       return made
     end
-    local more, r1, r2, r3, r4 = handlers[request](task, a, b, c, d)
+    local handler = handlers[request]
+    if not handler then
+      -- It yielded nothing: its slice is over.
+      allowance.preempted(task, co)
+      return made + SLICE_COST
+    end
+    local more, r1, r2, r3, r4 = handler(task, a, b, c, d)
     made = made + 1
     -- A request can end the process that makes it, for instance over a link.
     if not more or not task.co then
@@ -41,6 +58,9 @@ local function run(task, co, turn)
       if creator and request ~= COROUTINE then
         task.creator = nil
         queue.push_front(creator)
+      end
+      if run_before and request ~= COROUTINE then
+        task.run = nil
       end
       local proc = task.proc
       if proc.closing and proc.co and not signals.has_work(proc) then
@@ -69,12 +89,16 @@ handlers[op.COROUTINE] = function(creator, body, fn)
     local message = "stack overflow (more than " .. DEEPEST .. " coroutines, each started by the one before)"
     return signals.finish(proc, nil, fault.of_error(message, creator.co))
   end
-  local task = { co = create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator, depth = depth }
+  local task = { co = proc.program.host.create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator, depth = depth }
   task.task = task
   proc.tasks = proc.tasks or {}
   proc.tasks[task.co] = task
   creator.r1, creator.r2, creator.r3 = true, nil, nil
   queue.push_front(task)
+end
+
+handlers[op.OVERRUN] = function(task)
+  allowance.overrun(task, task.co)
 end
 
 --- Lets the first task of the queue, a process, take its turn.
