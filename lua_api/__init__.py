@@ -17,7 +17,7 @@ from lua_api._effects import (
     Reply,
     SupervisorCalled,
 )
-from lua_api._errors import TermError
+from lua_api._errors import StateLostError, TermError
 from lua_api._kernel import Kernel, ProcessInfo, Statistics, Step
 from lua_api._terms import as_text, decode, encode, encode_list
 from lua_api._values import Duration, Fault, Term, Time
@@ -41,6 +41,7 @@ __all__ = [
     "ProcessSpawned",
     "ProcessStarted",
     "Reply",
+    "StateLostError",
     "Statistics",
     "Step",
     "SupervisorCalled",

@@ -27,6 +27,8 @@ from lua_api._effects import (
     Reply,
     SupervisorCalled,
 )
+from lua_api._errors import StateLostError
+from lua_api._memory import MemoryCap
 from lua_api._preemption import HookError, SliceHook
 from lua_api._runtime import new_kernel_state
 from lua_api._terms import as_text
@@ -64,12 +66,14 @@ class Statistics:
         names: NameRegistered names.
         timers: Timers that have not gone off.
         lua_bytes: Memory of the Lua state.
+        max_memory: Its cap in bytes; infinity if it has none.
     """
 
     processes: int
     names: int
     timers: int
     lua_bytes: int
+    max_memory: float
 
 
 @frozen
@@ -185,11 +189,20 @@ class Kernel:
     Args:
         now: What the clock of `step` shows now, in seconds.
         epoch: The unix time in seconds at which it showed 0.
+        max_memory: How many bytes the Lua state may take while processes run. What Python puts in
+            is not refused, but counts.
     """
 
-    def __init__(self, now: float = 0.0, epoch: float = 0.0) -> None:
+    def __init__(self, now: float = 0.0, epoch: float = 0.0, max_memory: float = math.inf) -> None:
         zone = _zones.local_zone_name()
-        self._lua = new_kernel_state(_terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]))
+        self._lua, runtime = new_kernel_state(
+            _terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]),
+            capped=max_memory < math.inf,
+        )
+        self._cap = None
+        if max_memory < math.inf:
+            self._cap = MemoryCap(runtime, int(max_memory))
+            self._lua.set_cap(int(max_memory))
         self._hook = self._open_hook()
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request
@@ -242,12 +255,50 @@ class Kernel:
         )
 
     def step(self, now: float, budget: int) -> Step:
-        """Let time be `now` (seconds) and run for about `budget` requests of processes."""
+        """Let time be `now` (seconds) and run for about `budget` requests of processes.
+
+        Raises:
+            StateLostError: The state has outgrown its cap, and not because of its Lua processes.
+        """
         if self._hook is not None:
             self._hook.looks = 0
-        busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
+        if self._cap is None:
+            busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
+        else:
+            busy, wake_at, rows = self._step_capped(self._cap, round(now * NANOSECONDS), budget)
         effects = [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
         return Step(busy, None if wake_at is None else _seconds(wake_at), effects)
+
+    def _step_capped(self, cap: MemoryCap, now: int, budget: int) -> Any:  # noqa: ANN401 - of Lua
+        """Step under a cap; whoever cannot go on for want of memory has ended."""
+        if cap.is_exceeded():
+            self._lua.collect_garbage()
+        if cap.is_exceeded():
+            self._recover(lost=True)
+            if cap.is_exceeded():
+                raise StateLostError(
+                    f"the Lua state has outgrown its max_memory of {cap.limit} bytes by what Python "
+                    "holds in it: mailboxes of Python processes; receive in time, or raise the limit"
+                )
+        lua = self._lua
+        lua.begin_step(now)
+        lua.answer_first()
+        try:
+            with cap:
+                exhausted = lua.run_capped(budget)
+        except lua54.LuaMemoryError:
+            exhausted = True
+        if exhausted:
+            self._recover()
+        lua.answer_first()
+        return lua.finish_step()
+
+    def _recover(self, *, lost: bool = False) -> None:
+        address = self._lua.recover(lost)
+        if address is not None and self._hook is not None:
+            self._hook.attach(address.decode())
+        if lost:
+            self._lua.collect_garbage()
 
     def set_time(self, now: float) -> None:
         """Let time be `now` (seconds) for the requests that follow; `step` does so too."""
@@ -414,7 +465,8 @@ class Kernel:
     def statistics(self) -> Statistics:
         """What the kernel holds now."""
         processes, names, timers, lua_bytes = self._lua.statistics()
-        return Statistics(processes, names, timers, round(lua_bytes))
+        limit = math.inf if self._cap is None else self._cap.limit
+        return Statistics(processes, names, timers, round(lua_bytes), limit)
 
     def collect_garbage(self) -> None:
         """Run a full garbage collection of the Lua state."""

@@ -26,6 +26,9 @@ class HostSpec:
             no limit by default. One that runs more is ended. Counted in steps of 10,000; needs
             `preempt`.
         max_instructions: How many instructions a process may run in its whole life; as above.
+        max_memory: How many bytes the Lua state of the host may take; no limit by default. The
+            process that finds no more memory is ended. Hosts of a node share one state, and the
+            smallest limit counts.
     """
 
     name: str = field(metadata=f.must(f.NAME))
@@ -37,5 +40,8 @@ class HostSpec:
     )
     max_instructions: float = field(
         kw_only=True, default=math.inf, metadata=f.must(f.at_least_or_infinity(10_000))
+    )
+    max_memory: float = field(
+        kw_only=True, default=math.inf, metadata=f.must(f.at_least_or_infinity(4_000_000))
     )
     __repr__ = spec_repr

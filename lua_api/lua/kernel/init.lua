@@ -3,6 +3,7 @@
 local calls = require("kernel.calls")
 local children = require("kernel.children")
 local clock = require("kernel.clock")
+local memory = require("kernel.memory")
 local outbox = require("kernel.outbox")
 local ports = require("kernel.ports")
 local registry = require("kernel.registry")
@@ -43,14 +44,30 @@ function M.set_time(now)
   clock.now = now
 end
 
---- Runs what can run; see scheduler.lua.
+--- What `step` returns.
+function M.finish_step()
+  local more, next_at = scheduler.outlook()
+  return more, next_at, outbox.take()
+end
+
+--- Lets time be `now` (nanoseconds) and runs what can run; see scheduler.lua.
 -- @treturn boolean whether there is more to run
 -- @treturn number when the next timer goes off, or nil
 -- @treturn string the rows for the outside, or nil
 function M.step(now, budget)
-  local more, next_at = scheduler.step(now, budget)
-  return more, next_at, outbox.take()
+  scheduler.begin(now)
+  scheduler.run(budget)
+  return M.finish_step()
 end
+
+-- A step of a state with a cap (see memory.lua) is `begin_step`, `run_capped` under the cap, and
+-- `finish_step`; what waits outside is answered without the cap.
+
+M.set_cap = memory.set_cap
+M.begin_step = scheduler.begin
+M.answer_first = scheduler.answer_first
+M.run_capped = memory.run
+M.recover = memory.recover
 
 function M.open_port(entry, owner)
   return ports.open(entry, owner).pid

@@ -12,6 +12,7 @@ local threads = require("kernel.threads")
 local timers = require("kernel.timers")
 
 local resume = coroutine.resume
+local find, format, type = string.find, string.format, type
 local handlers = requests.handlers
 local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
@@ -19,13 +20,52 @@ local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
 local M = {}
 
+--- What Lua raises when it finds no memory.
+M.NO_MEMORY = "not enough memory"
+local NO_MEMORY = M.NO_MEMORY
+
 -- How many requests a task makes in a row before the others get their turn.
 local TURN = 64
 
 -- What a slice of instructions takes out of the budget of a step: it lasts about as long as so many requests.
 local SLICE_COST = 200
 
-local function run(task, co, turn)
+--- The error of a process for which there was no memory.
+function M.memory_fault(cap)
+  local message = "not enough memory"
+  if cap then
+    message = format("not enough memory: the Lua state has reached its max_memory of %d bytes", cap)
+  end
+  return fault.new(fault.kinds.RATE_LIMITED, message)
+end
+
+-- Functions of the string library add where they were called.
+local PLACED = ": " .. NO_MEMORY
+
+local function is_no_memory(raised)
+  return raised == NO_MEMORY or type(raised) == "string" and find(raised, PLACED, -#PLACED, true) ~= nil
+end
+
+--- A coroutine has raised an error; returns what its turn cost.
+function M.fail(task, co, raised)
+  local proc = task.proc
+  if threads.is_overrun(raised) then
+    allowance.overrun(task, co)
+    return SLICE_COST
+  elseif not is_no_memory(raised) then
+    signals.finish(proc, nil, fault.of_error(raised, co))
+  elseif cpu.capped then
+    -- The kernel might find no memory to end it: that comes after the step.
+    cpu.exhausted = proc
+    return math.huge
+  else
+    signals.finish(proc, nil, M.memory_fault())
+  end
+  return 0
+end
+
+--- Lets a task go on for `turn` requests, or until it waits or ends; returns what that cost.
+local function run_task(task, co, turn)
   cpu.task = task
   cpu.turn = cpu.turn + 1
   local run_before = task.run
@@ -36,12 +76,7 @@ local function run(task, co, turn)
   local made = 0
   while true do
     if not ok then
-      if threads.is_overrun(request) then
-        allowance.overrun(task, co)
-        return made + SLICE_COST
-      end
-      signals.finish(task.proc, nil, fault.of_error(request, co))
-      return made
+      return made + M.fail(task, co, request)
     end
     local handler = handlers[request]
     if not handler then
@@ -81,6 +116,8 @@ end
 -- limit runaway recursion would take all memory.
 local DEEPEST = 10000
 
+M.run_task = run_task
+
 --- A new coroutine of a process runs next, and its creator goes on when it waits for the first time.
 handlers[op.COROUTINE] = function(creator, body, fn)
   local proc = creator.proc
@@ -104,19 +141,32 @@ end
 --- Lets the first task of the queue, a process, take its turn.
 function M.run_first()
   local task = queue.pop()
-  run(task, task.co, TURN)
+  run_task(task, task.co, TURN)
   cpu.task = false
 end
 
---- Lets time be `now` (nanoseconds) and runs what can run, for about `budget` requests.
--- @treturn boolean whether there is more to run
--- @treturn number when the next timer goes off, or nil
-function M.step(now, budget)
+--- Answers the tasks from outside that are first in the queue.
+function M.answer_first()
+  while queue.next ~= LAST and queue.next.co == nil do
+    queue.pop():on_answer()
+  end
+end
+
+--- Lets time be `now` (nanoseconds).
+function M.begin(now)
   clock.now = now
   timers.fire_due()
+end
+
+--- Runs what can run, for about `budget` requests; under a cap, up to the first task from outside.
+function M.run(budget)
   while budget > 0 do
     local task = queue.next
     if task == LAST then
+      break
+    end
+    local co = task.co
+    if co == nil and cpu.capped then
       break
     end
     local following = task.next
@@ -124,15 +174,18 @@ function M.step(now, budget)
       queue.last = queue
     end
     queue.next, task.next = following, false
-    local co = task.co
     if co then
-      budget = budget - run(task, co, TURN)
+      budget = budget - run_task(task, co, TURN)
     elseif co == nil then
       task:on_answer()
       budget = budget - 1
     end
   end
   cpu.task = false
+end
+
+--- Whether there is more to run, and when the next timer goes off, or nil.
+function M.outlook()
   return queue.next ~= LAST, timers.next_at()
 end
 

@@ -5,9 +5,9 @@
 
 local cpu = require("kernel.cpu")
 
-local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
+local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 local gethook, sethook = debug.gethook, debug.sethook
-local error, find, pcall, tostring, type = error, string.find, pcall, tostring, type
+local error, find, tostring, type = error, string.find, tostring, type
 
 local M = {}
 
@@ -35,30 +35,40 @@ function M.is_overrun(raised)
   return raised == OVERRUN or type(raised) == "string" and find(raised, ": \3", -3, true) ~= nil
 end
 
+local factory
+
 local function make_all()
   local body = yield()
   while true do
-    -- In protected mode, since without its factory the state could run no further process.
-    body = yield(pcall(create, body))
+    body = yield(create(body))
   end
 end
 
---- Opens the factory; returns its address as text, for the hook of C.
-function M.open_factory()
-  local factory = create(make_all)
-  resume(factory)
-  function M.stopped(body)
-    local _, ok, co = resume(factory, body)
-    while ok == nil do
-      -- Its own slice was over.
-      _, ok, co = resume(factory)
-    end
-    if not ok then
-      error(co, 0)
-    end
-    return co
+function M.from_factory(body)
+  local ok, co = resume(factory, body)
+  while co == nil do
+    -- Its own slice was over.
+    ok, co = resume(factory)
   end
+  if not ok then
+    error(co, 0)
+  end
+  return co
+end
+
+--- Opens the factory, or a new one; returns its address as text, for the hook of C.
+function M.open_factory()
+  factory = create(make_all)
+  resume(factory)
+  M.stopped = M.from_factory
   return tostring(factory)
+end
+
+--- Opens a new factory if the old one found no memory.
+function M.reopen_factory()
+  if factory and status(factory) == "dead" then
+    return M.open_factory()
+  end
 end
 
 --- Has a hook of Lua end what runs for longer than LONGEST_TURN without giving others a turn.
