@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import frozen
-from lupa import lua54
 
 from lua_api import _terms, _zones
 from lua_api._effects import (
@@ -27,10 +25,7 @@ from lua_api._effects import (
     Reply,
     SupervisorCalled,
 )
-from lua_api._errors import StateLostError
-from lua_api._memory import MemoryCap
-from lua_api._preemption import HookError, SliceHook
-from lua_api._runtime import new_kernel_state
+from lua_api._state import LuaState
 from lua_api._terms import as_text
 
 if TYPE_CHECKING:
@@ -195,33 +190,17 @@ class Kernel:
 
     def __init__(self, now: float = 0.0, epoch: float = 0.0, max_memory: float = math.inf) -> None:
         zone = _zones.local_zone_name()
-        self._lua, runtime = new_kernel_state(
-            _terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]),
-            capped=max_memory < math.inf,
-        )
-        self._cap = None
-        if max_memory < math.inf:
-            self._cap = MemoryCap(runtime, int(max_memory))
-            self._lua.set_cap(int(max_memory))
-        self._hook = self._open_hook()
+        transitions = _zones.transitions(zone) or [(0, 0, "UTC")]
+        self._state = LuaState(_terms.encode(transitions), max_memory)
+        self._lua = self._state.kernel
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request
-        self._step = self._lua.step
+        self._step = self._state.step
         self._abandon = self._lua.abandon
         self._set_time = self._lua.set_time
         self._start_child = self._lua.start_child
         self._stop_child = self._lua.stop_child
         self._kill_child = self._lua.kill_child
-
-    def _open_hook(self) -> SliceHook | None:
-        """Have processes preempted; where that cannot be, have them ended when they run for long."""
-        try:
-            hook = SliceHook(lua54.__file__, self._lua.SLICE)
-        except HookError:
-            self._lua.limit_turns()
-            return None
-        hook.attach(self._lua.open_factory().decode())
-        return hook
 
     def add_host(
         self,
@@ -243,13 +222,8 @@ class Kernel:
             max_instructions: How many instructions of Lua one may run in its life.
             max_run_instructions: How many it may run from one wait to the next.
         """
-        if preempt and self._hook is None:
-            warnings.warn(
-                f"host {name}: Lua processes cannot be preempted on this platform; one that runs "
-                f"{self._lua.LONGEST_TURN:,} instructions without giving others a turn is ended",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        if preempt:
+            self._state.warn_of_limits(name)
         self._lua.add_host(
             _text(name), max_processes, max_mailbox, preempt, max_instructions, max_run_instructions
         )
@@ -260,45 +234,9 @@ class Kernel:
         Raises:
             StateLostError: The state has outgrown its cap, and not because of its Lua processes.
         """
-        if self._hook is not None:
-            self._hook.looks = 0
-        if self._cap is None:
-            busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
-        else:
-            busy, wake_at, rows = self._step_capped(self._cap, round(now * NANOSECONDS), budget)
+        busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
         effects = [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
         return Step(busy, None if wake_at is None else _seconds(wake_at), effects)
-
-    def _step_capped(self, cap: MemoryCap, now: int, budget: int) -> Any:  # noqa: ANN401 - of Lua
-        """Step under a cap; whoever cannot go on for want of memory has ended."""
-        if cap.is_exceeded():
-            self._lua.collect_garbage()
-        if cap.is_exceeded():
-            self._recover(lost=True)
-            if cap.is_exceeded():
-                raise StateLostError(
-                    f"the Lua state has outgrown its max_memory of {cap.limit} bytes by what Python "
-                    "holds in it: mailboxes of Python processes; receive in time, or raise the limit"
-                )
-        lua = self._lua
-        lua.begin_step(now)
-        lua.answer_first()
-        try:
-            with cap:
-                exhausted = lua.run_capped(budget)
-        except lua54.LuaMemoryError:
-            exhausted = True
-        if exhausted:
-            self._recover()
-        lua.answer_first()
-        return lua.finish_step()
-
-    def _recover(self, *, lost: bool = False) -> None:
-        address = self._lua.recover(lost)
-        if address is not None and self._hook is not None:
-            self._hook.attach(address.decode())
-        if lost:
-            self._lua.collect_garbage()
 
     def set_time(self, now: float) -> None:
         """Let time be `now` (seconds) for the requests that follow; `step` does so too."""
@@ -465,8 +403,7 @@ class Kernel:
     def statistics(self) -> Statistics:
         """What the kernel holds now."""
         processes, names, timers, lua_bytes = self._lua.statistics()
-        limit = math.inf if self._cap is None else self._cap.limit
-        return Statistics(processes, names, timers, round(lua_bytes), limit)
+        return Statistics(processes, names, timers, round(lua_bytes), self._state.max_memory)
 
     def collect_garbage(self) -> None:
         """Run a full garbage collection of the Lua state."""

@@ -60,6 +60,13 @@ local function new(fn)
   return threads.inheriting(fn)
 end
 
+--- An error that ends the process ends it here, wherever it was raised.
+local function end_overrun(raised)
+  if threads.is_overrun(raised) and isyieldable() then
+    yield(op.OVERRUN)
+  end
+end
+
 local pass
 
 --- Tells what a resume brought: a yield of the process, an end, a request for the scheduler, or nothing
@@ -68,9 +75,7 @@ local function outcome(co, ok, first, ...)
   if first == YIELDED then
     return true, ...
   elseif not ok then
-    if threads.is_overrun(first) and isyieldable() then
-      yield(op.OVERRUN)
-    end
+    end_overrun(first)
     return false, first
   elseif status(co) == "dead" then
     return true, first, ...
@@ -159,7 +164,12 @@ if close then
     elseif waiting[co] then
       error("cannot close a normal coroutine", 2)
     end
-    return close(co)
+    local ok, raised = close(co)
+    if not ok then
+      end_overrun(raised)
+      return false, raised
+    end
+    return true
   end
 end
 

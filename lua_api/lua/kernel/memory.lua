@@ -9,6 +9,7 @@ local copy = require("kernel.copy")
 local cpu = require("kernel.cpu")
 local fault = require("kernel.fault")
 local op = require("kernel.op")
+local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local requests = require("kernel.requests")
 local scheduler = require("kernel.scheduler")
@@ -97,6 +98,22 @@ local function find_debtor()
   return task and task.proc
 end
 
+--- Lets go of the tasks that wait for their turn and have ended: they hold on to what was in their process.
+local function clear_queue()
+  local kept, n = {}, 0
+  local task = queue.pop()
+  while task do
+    if task.co ~= false then
+      n = n + 1
+      kept[n] = task
+    end
+    task = queue.pop()
+  end
+  for i = 1, n do
+    queue.push(kept[i])
+  end
+end
+
 --- Ends every Lua process.
 local function lose()
   local message = "lost its Lua state: the kernel ran out of memory (max_memory of %d bytes)"
@@ -109,6 +126,7 @@ local function lose()
     end
   end
   registry.release_stale_names()
+  clear_queue()
 end
 
 --- Ends whoever must end so that the state can go on.
