@@ -106,5 +106,5 @@ class LuaState:
         address: Any = self.kernel.recover(lost)
         if address is not None and self._hook is not None:
             self._hook.attach(address.decode())
-        # Some of what Lua takes memory for, such as strings in the making, does not wait for a collection.
+        # To build a string Lua takes no garbage away first, but gives up.
         self.kernel.collect_garbage()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -65,6 +66,14 @@ def test_a_process_may_catch_it_and_go_on_with_less(world):
       return {{ ok, tostring(err), #t }}""") == [False, "not enough memory", 1000]
 
 
+@pytest.mark.parametrize("cap", range(5_000_000, 8_000_001, 500_000))
+def test_the_kernel_has_room_after_it_was_caught(cap):
+    """It ends the process before anything takes the garbage away."""
+    with World(max_memory=cap) as world:
+        body = f"local ok, err = pcall(function() {HOG} end) return tostring(ok) .. tostring(err)"
+        assert world.run(body) == "falsenot enough memory"
+
+
 def test_its_memory_is_there_for_the_next_one(world):
     for _ in range(3):
         assert ended(world.run(HOG))
@@ -108,12 +117,12 @@ def test_a_result_that_finds_no_room_ends_its_process(world):
 # A lost state
 
 
-def fill(world, names=1):
+def fill(world):
     """Let Lua processes hold nearly all memory; the kernel will find none where it must not stop."""
     world.add_main("waiting", "process.registry.register(...) process.inbox():receive()")
     world.add_main(
         "filler",
-        f"""for i = 1, {names} do process.spawn("app:waiting", "{HOST}", "w" .. i) end
+        f"""process.spawn("app:waiting", "{HOST}", "waiting")
         local t, ok = {{}}, true
         local size = 1e6
         while size > 8 do
@@ -140,6 +149,13 @@ def test_a_lost_state_ends_all_lua_processes_and_goes_on(world):
 LARGE = b"\xc6" + (2 * CAP).to_bytes(4, "big") + bytes(2 * CAP)
 
 
+def test_an_end_that_cannot_be_told_is_a_lost_state(world):
+    """The result is copied once for its process, and once more for each watcher."""
+    world.add_main("result", "local t = {} for i = 1, 25000 do t[i] = { i } end return t")
+    spawn = f'process.spawn_monitored("app:result", "{HOST}")'
+    assert str(world.run(f"{spawn} process.events():receive()")) == LOST
+
+
 def test_what_python_puts_in_is_never_refused_but_counts(world):
     world.add_main("wait", "process.inbox():receive() channel.new():receive()")
     world.run(f'process.registry.register("it", assert(process.spawn("app:wait", "{HOST}")))')
@@ -161,6 +177,47 @@ def test_without_a_cap_there_is_no_limit():
     kernel = Kernel()
     assert kernel.statistics().max_memory == math.inf
     assert Kernel(max_memory=CAP).statistics().max_memory == CAP
+
+
+BUSY = {
+    "main": f"""
+      process.registry.register("main", process.pid())
+      for i = 1, 4 do
+        local pid = assert(process.spawn_monitored("app:part", "{HOST}", i, process.pid()))
+        process.registry.register("part" .. i, pid)
+        process.link(pid)
+        time.after("1s")
+      end
+      for i = 1, 4 do process.events():receive() end
+      return true""",
+    "part": """
+      local number, parent = ...
+      local kept = {}
+      coroutine.spawn(function() time.sleep("5s") end)
+      for i = 1, 20 do
+        kept[i] = { number }
+        process.send(parent, "m" .. i, kept)
+        time.timer("1s")
+        process.registry.register(number .. "." .. i, process.pid())
+      end
+      time.sleep("1ms")""",
+}
+
+
+def test_wherever_memory_runs_out_everybody_ends_and_nothing_is_left():
+    with World(max_memory=CAP) as world:
+        world.kernel.collect_garbage()
+        base = world.statistics().lua_bytes
+    seen = set()
+    for extra in range(60_000, 900_000, 13_577):
+        with World(max_memory=base + extra) as world:
+            main = dict(BUSY)
+            result = world.run(main.pop("main"), **main)
+            world.settle()
+            seen.add(re.sub(r"[:(].*", "", str(result)))
+            assert world.kernel.processes() == []
+    assert {"True", "lost its Lua state", "linked process failed"} <= seen
+    assert len(seen - {"not enough memory"}) == 3
 
 
 # On a node

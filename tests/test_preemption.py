@@ -211,6 +211,21 @@ def test_what_cannot_be_suspended_is_ended_in_time(monkeypatch, body):
     assert str(ended(World(), body)) == STUCK
 
 
+SORT = """local t = {} for i = 1, 2000 do t[i] = i * 7919 % 2003 end
+    table.sort(t, function(a, b) return a < b end)"""
+
+
+def test_sorts_with_waits_between_them_do_not_add_up(monkeypatch, world):
+    monkeypatch.setattr(_preemption, "_MOST_LOOKS", 300)
+    again = "table.sort(t, function(a, b) return a < b end)"
+    assert world.run(f'{SORT} for i = 1, 20 do {again} time.sleep("1ms") end return 1') == 1
+
+
+def test_after_a_sort_slices_are_as_long_as_before():
+    with host_of(max_run_instructions=900_000) as world:
+        assert world.run(f"{SORT} for i = 1, 300000 do end return 1") == 1
+
+
 def test_a_long_sort_goes_through_and_its_process_is_preempted_after_it(world):
     world.add_main("other", 'print("other")')
     assert (
