@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -75,7 +76,7 @@ def find_faults(
     """
     walk = _Walk(misread, also)
     if isinstance(spec, HostSpec):
-        walk.fields(spec, _label(spec.name, "host"))
+        walk.host(spec, _label(spec.name, "host"))
     elif isinstance(spec, SupervisorSpec | DynamicSupervisorSpec):
         path = _label(spec.id, "supervisor")
         walk.claim(spec.name, path)
@@ -131,6 +132,13 @@ class _Walk:
         self._misread = misread
         self._also = also
         self._holders: dict[str, str] = {}
+
+    def host(self, spec: HostSpec, path: str) -> None:
+        """A host: what is counted in slices needs slices."""
+        self.fields(spec, path)
+        for name in ("max_run_instructions", "max_instructions"):
+            if spec.preempt is False and getattr(spec, name) != math.inf:
+                self.faults.append(f"{path}.{name}: needs preempt=True, got preempt=False")
 
     def fields(self, spec: Any, path: str) -> None:  # noqa: ANN401 - any attrs instance
         """Every field that has a rule, and what reading found."""
