@@ -18,6 +18,8 @@ _THREADS = "each actor is an OS thread: too many of them"
 _UNSUPERVISED = "an actor that fails stops, nothing restarts it"
 NOT_APPLICABLE = {
     "busy-neighbour": "its actors are threads",
+    "computing": "its actors are threads",
+    "preemption": "its actors are threads",
     "spawn-100k": _THREADS,
     "skynet": _THREADS,
     "nested": "actors share the payload, nothing is copied: as ping-pong",

@@ -10,6 +10,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import _supervise_preemption
 from benchmarks import _supervise_trees as trees
 from benchmarks._timing import Batches, Phases, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
@@ -173,6 +174,19 @@ async def busy_neighbour(plan: Plan) -> Samples:
     async with _open() as node:
         await node.spawn("bench:busy", host=HOST)
         return await turns(plan)
+
+
+async def preemption(plan: Plan) -> Samples:
+    """The same messages on a host with preemption and on one without."""
+    return await _supervise_preemption.slowdown(plan, SOURCE, HOST)
+
+
+async def computing(plan: Plan) -> Samples:
+    """A trio task sleeps for a moment, again and again, while four processes compute."""
+    async with _open() as node:
+        for _ in range(4):
+            await node.spawn("bench:spin", host=HOST)
+        return await _supervise_preemption.naps(plan)
 
 
 _COLD_START = f"""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks._workloads import Row, Workload
 
 OURS = "supervise"
-SCALE = {"µs": 1e6, "ms": 1e3, "bytes": 1.0}
+SCALE = {"µs": 1e6, "ms": 1e3, "bytes": 1.0, "x": 1.0}
 
 Cell = Summary | str  # figures, or the word that stands in their place
 Results = dict[str, dict[str, dict[str, Cell]]]  # workload -> contender -> metric
@@ -21,7 +21,7 @@ Results = dict[str, dict[str, dict[str, Cell]]]  # workload -> contender -> metr
 
 @dataclass(frozen=True)
 class Verdict:
-    """Our median divided by that of the row's base, and which goal that meets."""
+    """Our median divided by that of the row's base, or alone, and which goal that meets."""
 
     ratio: float
     met: str
@@ -29,10 +29,15 @@ class Verdict:
 
 def verdict(row: Row, cells: Mapping[str, Cell]) -> Verdict | None:
     """Compare ours with the base; `None` if either was not measured."""
-    ours, base = cells.get(OURS), cells.get(row.base)
-    if not isinstance(ours, Summary) or not isinstance(base, Summary) or base.median <= 0:
+    ours, base = cells.get(OURS), cells.get(row.base or "")
+    if not isinstance(ours, Summary):
         return None
-    ratio = ours.median / base.median
+    if row.base is None:
+        ratio = ours.median * SCALE[row.unit]
+    elif isinstance(base, Summary) and base.median > 0:
+        ratio = ours.median / base.median
+    else:
+        return None
     if row.reach is None or row.aim is None:
         return Verdict(ratio, "")
     return Verdict(ratio, "aim" if ratio <= row.aim else "reach" if ratio <= row.reach else "no")
@@ -61,7 +66,7 @@ def _line(row: Row, cells: Mapping[str, Cell]) -> list[str]:
         row.label,
         row.unit,
         *(_cell(cell, row.unit) for cell in cells.values()),
-        row.base if goals[0] else "",
+        (row.base or "itself") if goals[0] else "",
         f"{found.ratio:.2f}" if found else "-",
         *goals,
         found.met if found else "",

@@ -15,6 +15,8 @@ from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, lea
 
 _UNSUPERVISED = "a task that fails cancels its siblings, nothing restarts it"
 NOT_APPLICABLE = {
+    "computing": "a task that computes lets no other run",
+    "preemption": "there is none",
     "nested": "tasks share the payload, nothing is copied: as ping-pong",
     "restart": _UNSUPERVISED,
     "crash-1k": _UNSUPERVISED,

@@ -33,8 +33,9 @@ class Row:
     Attributes:
         metric: Key of the samples: `rss` and `own` in bytes, the others in seconds, per operation.
         label: What the reader sees.
-        unit: `µs`, `ms` or `bytes`.
-        base: The contender that our ratio is taken against.
+        unit: `µs`, `ms`, `bytes`, or `x` for a ratio.
+        base: The contender that our ratio is taken against; none if the goals are for our figure
+            itself.
         reach: The ratio to reach, `None` where none is set.
         aim: The ratio to aim for.
     """
@@ -42,7 +43,7 @@ class Row:
     metric: str
     label: str
     unit: str
-    base: str = "beam"
+    base: str | None = "beam"
     reach: float | None = None
     aim: float | None = None
 
@@ -97,6 +98,10 @@ _RESTART = (
     Row("time", "restart after one crash (ours: round from Python)", "µs", reach=12, aim=5),
     Row("driven", "restart driven by a process, per round", "µs"),
 )
+_PREEMPTION = tuple(
+    Row(metric, f"slowdown of {label} by preemption", "x", None, 1.15, 1.05)
+    for metric, label in (("ping_pong", "ping-pong"), ("ring", "a ring"), ("fan_in", "fan-in"))
+)
 _START_STOP = (
     Row("start", "start of a supervisor of 1,000", "ms", reach=8, aim=3),
     Row("stop", "stop of a supervisor of 1,000", "ms", reach=8, aim=3),
@@ -135,6 +140,14 @@ WORKLOADS = {
             Row("time", "a turn of trio.sleep(0) beside a busy process or task", "ms", "trio"),
             500,
             20,
+        ),
+        Workload("preemption", "preemption", 10_000, 10_000, _PREEMPTION),
+        Workload(
+            "computing",
+            "computing",
+            200,
+            10,
+            (Row("p99", "oversleeping beside 4 computing processes, p99", "ms", None, 5, 2),),
         ),
         _timed(
             "cold-start", Row("time", "cold start to first message", "ms", "trio", 1.5, 1.2), 10, 10

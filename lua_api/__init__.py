@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Reply,
         SupervisorCalled,
     )
-    from lua_api._errors import TermError
+    from lua_api._errors import StateLostError, TermError
     from lua_api._kernel import (
         Kernel,
         ProcessInfo,
@@ -62,7 +62,7 @@ else:
                 "Reply",
                 "SupervisorCalled",
             ],
-            "lua_api._errors": ["TermError"],
+            "lua_api._errors": ["StateLostError", "TermError"],
             "lua_api._kernel": ["Kernel", "ProcessInfo", "Statistics", "Step"],
             "lua_api._terms": ["as_text", "decode", "encode", "encode_list"],
             "lua_api._values": ["Duration", "Fault", "Term", "Time"],
@@ -88,6 +88,7 @@ __all__ = [
     "ProcessSpawned",
     "ProcessStarted",
     "Reply",
+    "StateLostError",
     "Statistics",
     "Step",
     "SupervisorCalled",

@@ -5,6 +5,10 @@ from __future__ import annotations
 from specs import SuperviseError
 
 
+class StateLostError(SuperviseError):
+    """A Lua state cannot go on."""
+
+
 class TermError(SuperviseError, TypeError):
     """A value cannot be sent to Lua. Nothing was sent.
 

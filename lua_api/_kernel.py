@@ -25,7 +25,7 @@ from lua_api._effects import (
     Reply,
     SupervisorCalled,
 )
-from lua_api._runtime import new_kernel_state
+from lua_api._state import LuaState
 from lua_api._terms import as_text
 
 if TYPE_CHECKING:
@@ -59,12 +59,14 @@ class Statistics(Struct, frozen=True):
         names: NameRegistered names.
         timers: Timers that have not gone off.
         lua_bytes: Memory of the Lua state.
+        max_memory: Its cap in bytes; infinity if it has none.
     """
 
     processes: int
     names: int
     timers: int
     lua_bytes: int
+    max_memory: float
 
 
 class ProcessInfo(Struct, frozen=True):
@@ -183,26 +185,56 @@ class Kernel:
     Args:
         now: What the clock of `step` shows now, in seconds.
         epoch: The unix time in seconds at which it showed 0.
+        max_memory: How many bytes the Lua state may take while processes run. What Python puts in
+            is not refused, but counts.
     """
 
-    def __init__(self, now: float = 0.0, epoch: float = 0.0) -> None:
+    def __init__(self, now: float = 0.0, epoch: float = 0.0, max_memory: float = math.inf) -> None:
         zone = _zones.local_zone_name()
-        self._lua = new_kernel_state(_terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]))
+        transitions = _zones.transitions(zone) or [(0, 0, "UTC")]
+        self._state = LuaState(_terms.encode(transitions), max_memory)
+        self._lua = self._state.kernel
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request
-        self._step = self._lua.step
+        self._step = self._state.step
         self._abandon = self._lua.abandon
         self._set_time = self._lua.set_time
         self._start_child = self._lua.start_child
         self._stop_child = self._lua.stop_child
         self._kill_child = self._lua.kill_child
 
-    def add_host(self, name: str, *, max_processes: int, max_mailbox: int) -> None:
-        """Declare a host: where processes run, and how many, with how long a mailbox."""
-        self._lua.add_host(_text(name), max_processes, max_mailbox)
+    def add_host(
+        self,
+        name: str,
+        *,
+        max_processes: int,
+        max_mailbox: int,
+        preempt: bool = True,
+        max_instructions: float = math.inf,
+        max_run_instructions: float = math.inf,
+    ) -> None:
+        """Declare a host: where processes run.
+
+        Args:
+            name: Its name.
+            max_processes: How many processes it runs at once.
+            max_mailbox: How many messages may wait for one of them.
+            preempt: Whether those that compute without a wait are stopped for others.
+            max_instructions: How many instructions of Lua one may run in its life.
+            max_run_instructions: How many it may run from one wait to the next.
+        """
+        if preempt:
+            self._state.warn_of_limits(name)
+        self._lua.add_host(
+            _text(name), max_processes, max_mailbox, preempt, max_instructions, max_run_instructions
+        )
 
     def step(self, now: float, budget: int) -> Step:
-        """Let time be `now` (seconds) and run for about `budget` requests of processes."""
+        """Let time be `now` (seconds) and run for about `budget` requests of processes.
+
+        Raises:
+            StateLostError: The state has outgrown its cap, and not because of its Lua processes.
+        """
         busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
         effects = [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
         return Step(busy, None if wake_at is None else _seconds(wake_at), effects)
@@ -380,7 +412,7 @@ class Kernel:
     def statistics(self) -> Statistics:
         """What the kernel holds now."""
         processes, names, timers, lua_bytes = self._lua.statistics()
-        return Statistics(processes, names, timers, round(lua_bytes))
+        return Statistics(processes, names, timers, round(lua_bytes), self._state.max_memory)
 
     def collect_garbage(self) -> None:
         """Run a full garbage collection of the Lua state."""

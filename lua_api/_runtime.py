@@ -49,14 +49,16 @@ def _refuse(_object: object, _name: object, _setting: bool) -> NoReturn:  # noqa
     raise AttributeError("Lua has no access to Python objects")
 
 
-def new_kernel_state(local_zone: bytes) -> Any:  # noqa: ANN401 - a Lua table
+def new_kernel_state(local_zone: bytes, *, capped: bool = False) -> tuple[Any, lua54.LuaRuntime]:
     """Make a Lua state and load the kernel into it.
 
     Args:
         local_zone: The transitions of the machine's zone, in wire form.
+        capped: Whether the memory of the state will be limited; there is no limit yet.
 
     Returns:
-        The table of kernel functions (see `lua/kernel/init.lua`); strings cross it as bytes.
+        The table of kernel functions (see `lua/kernel/init.lua`), which strings cross as bytes, and
+        the state.
     """
     runtime = lua54.LuaRuntime(
         encoding=None,
@@ -64,8 +66,9 @@ def new_kernel_state(local_zone: bytes) -> Any:  # noqa: ANN401 - a Lua table
         register_eval=False,
         register_builtins=False,
         attribute_filter=_refuse,
+        max_memory=0 if capped else None,
     )
     preload = runtime.execute(b"return function(...) " + _PRELOAD + b" end")
     for name, path, text in _kernel_files():
         preload(name.encode(), b"@" + path.encode(), text)
-    return runtime.execute(b"return function(...) " + _BOOT + b" end")(local_zone)
+    return runtime.execute(b"return function(...) " + _BOOT + b" end")(local_zone), runtime

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from specs._child import Backoff, ChildSpec, LuaStart, Restart, TaskStart
-from specs._field_faults import field_faults, label, raise_faults
+from specs._field_faults import allowance_faults, field_faults, label, raise_faults
 from specs._host import HostSpec
 from specs._supervisor import AutoShutdown, DynamicSupervisorSpec, SupervisorSpec
 
@@ -71,7 +71,9 @@ def find_faults(
     """
     walk = _Walk(misread, also)
     if isinstance(spec, HostSpec):
-        walk.fields(spec, label(spec.name, "host"))
+        path = label(spec.name, "host")
+        walk.fields(spec, path)
+        walk.faults += allowance_faults(spec, path)
     elif isinstance(spec, SupervisorSpec | DynamicSupervisorSpec):
         path = label(spec.id, "supervisor")
         walk.claim(spec.name, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,19 @@ def check_host(host: HostSpec) -> None:
     Raises:
         SpecError: With one line for every fault.
     """
-    raise_faults(field_faults(host, label(host.name, "host")))
+    path = label(host.name, "host")
+    raise_faults(field_faults(host, path) + allowance_faults(host, path))
+
+
+def allowance_faults(host: HostSpec, path: str) -> list[str]:
+    """One line for every allowance that nobody counts: that takes slices."""
+    if host.preempt is not False:
+        return []
+    return [
+        f"{path}.{name}: needs preempt=True, got preempt=False"
+        for name in ("max_run_instructions", "max_instructions")
+        if getattr(host, name) != math.inf
+    ]
 
 
 def field_faults(spec: Any, path: str) -> list[str]:  # noqa: ANN401 - any attrs instance

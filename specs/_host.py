@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from attrs import field, frozen
 
 from specs import _fields as f
@@ -17,9 +19,29 @@ class HostSpec:
         max_processes: How many processes may live there at once; 1,000,000 by default.
         max_mailbox: How many messages may wait for one process; 1,000,000 by default. Lower it
             where a slow reader must not eat the memory of all.
+        preempt: Whether a process that computes without a wait is stopped for a moment after every
+            10,000 instructions of Lua, so that others get their turn. True by default. Bare
+            arithmetic is two to three times as fast without it.
+        max_run_instructions: How many instructions a process may run from one wait to the next;
+            no limit by default. One that runs more is ended. Counted in steps of 10,000; needs
+            `preempt`.
+        max_instructions: How many instructions a process may run in its whole life; as above.
+        max_memory: How many bytes the Lua state of the host may take; no limit by default. The
+            process that finds no more memory is ended. Hosts of a node share one state, and the
+            smallest limit counts.
     """
 
     name: str = field(metadata=f.must(f.NAME))
     max_processes: int = field(kw_only=True, default=1_000_000, metadata=f.must(f.at_least(1)))
     max_mailbox: int = field(kw_only=True, default=1_000_000, metadata=f.must(f.at_least(1)))
+    preempt: bool = field(kw_only=True, default=True, metadata=f.must(f.FLAG))
+    max_run_instructions: float = field(
+        kw_only=True, default=math.inf, metadata=f.must(f.at_least_or_infinity(10_000))
+    )
+    max_instructions: float = field(
+        kw_only=True, default=math.inf, metadata=f.must(f.at_least_or_infinity(10_000))
+    )
+    max_memory: float = field(
+        kw_only=True, default=math.inf, metadata=f.must(f.at_least_or_infinity(4_000_000))
+    )
     __repr__ = spec_repr

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
     from lua_api import Answer, Effect, Kernel, Step
 
-# Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.
+# Requests of Lua processes a step: about a millisecond, so that other tasks get their turns.
 SLICE = 1000
+
+# What a slice should take at most, in seconds: where requests or instructions are dear, steps get
+# shorter, but not shorter than this many requests.
+LONGEST = 0.001
+SHORTEST_STEP = 50
 
 # Steps a slice: what acting on one step began goes on at once, but not for ever. Most are short.
 STEPS = 16
@@ -56,6 +61,7 @@ class Driver:
         self._closed = False
         self._wake_at = math.inf
         self._work = trio.Event()
+        self._budget = SLICE
 
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> NoReturn:
@@ -111,17 +117,24 @@ class Driver:
         self._later.append(callback)
         self._work.set()
 
+    @trio.lowlevel.enable_ki_protection  # an interrupt inside a hook of Lua would be lost
     def _slice(self) -> None:
         """A few steps at most."""
         self._slicing = True
+        began = trio.current_time()
         try:
             for _ in range(STEPS):
-                step = self._kernel.step(trio.current_time(), SLICE)
+                step = self._kernel.step(trio.current_time(), self._budget)
                 self._take_in(step)
                 if step.busy or not self._pending:
                     break
         finally:
             self._slicing = False
+        took = trio.current_time() - began
+        if took > LONGEST:
+            self._budget = max(self._budget // 2, SHORTEST_STEP)
+        elif took < LONGEST / 2:
+            self._budget = min(self._budget * 2, SLICE)
 
     def _take_in(self, step: Step) -> None:
         self._wake_at = math.inf if step.wake_at is None else step.wake_at

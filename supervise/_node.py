@@ -68,7 +68,12 @@ class Node:
         self._processes: dict[str, PythonProcess] = {}
         for host in hosts:
             kernel.add_host(
-                host.name, max_processes=host.max_processes, max_mailbox=host.max_mailbox
+                host.name,
+                max_processes=host.max_processes,
+                max_mailbox=host.max_mailbox,
+                preempt=host.preempt,
+                max_instructions=host.max_instructions,
+                max_run_instructions=host.max_run_instructions,
             )
         self._pid = kernel.open_system_port()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -68,7 +69,8 @@ async def open_node(
     roots = [source] if isinstance(source, str | Path) else source
     sources = Sources(roots, entries or {})
     now = trio.current_time()
-    kernel = Kernel(now=now, epoch=time.time() - now)
+    max_memory = min((host.max_memory for host in hosts), default=math.inf)
+    kernel = Kernel(now=now, epoch=time.time() - now, max_memory=max_memory)
     node = Node(kernel, sources, hosts, output)
     async with node.running():
         yield node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Self
 
 from lua_api import (
@@ -41,8 +42,14 @@ class World:
         seconds: How far virtual time has come.
     """
 
-    def __init__(self, *, max_processes: int = 10_000, max_mailbox: int = 1_000_000) -> None:
-        self.kernel = Kernel(epoch=EPOCH)
+    def __init__(
+        self,
+        *,
+        max_processes: int = 10_000,
+        max_mailbox: int = 1_000_000,
+        max_memory: float = math.inf,
+    ) -> None:
+        self.kernel = Kernel(epoch=EPOCH, max_memory=max_memory)
         self.kernel.add_host(HOST, max_processes=max_processes, max_mailbox=max_mailbox)
         self.kernel.watch(on=True)
         self.prints: list[str] = []

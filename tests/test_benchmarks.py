@@ -160,6 +160,21 @@ def test_the_verdict_compares_our_median_with_the_base(ours, met):
     assert (found.ratio, found.met) == (ours, met)
 
 
+@pytest.mark.parametrize(("seconds", "met"), [(0.002, "aim"), (0.003, "reach"), (0.006, "no")])
+def test_a_goal_without_a_base_is_for_our_figure_itself(seconds, met):
+    row = Row("p99", "delay", "ms", None, reach=5, aim=2)
+
+    assert verdict(row, {"supervise": summarise([seconds])}).met == met
+
+
+def test_preemption_is_measured_against_its_goals(capsys):
+    assert quick("preemption", "computing", "--contender", "supervise") == 0
+
+    out = capsys.readouterr().out
+    for row in ("slowdown of fan-in by preemption +x", "oversleeping beside 4 .*, p99 +ms"):
+        assert re.search(rf"^{row} +{FIGURES} +itself +[\d.]+ ", out, re.MULTILINE)
+
+
 def test_the_table_has_a_line_for_every_row_that_somebody_measured():
     spawn = WORKLOADS["spawn-10k"]
     results = {

@@ -225,6 +225,14 @@ def test_hosts_are_checked_too_and_nothing_else_is():
     assert problems({"id": "s"})[0].startswith("tree: must be a SupervisorSpec")
 
 
+@pytest.mark.parametrize("name", ["max_run_instructions", "max_instructions"])
+def test_an_allowance_of_instructions_needs_preemption(name):
+    check_spec(HostSpec("h", **{name: 10_000}))
+    assert problems(HostSpec("h", preempt=False, **{name: 10_000})) == [
+        f"h.{name}: needs preempt=True, got preempt=False"
+    ]
+
+
 def test_specs_compare_and_evolve_and_are_frozen():
     spec = tree(labels={"a": "b"})
     assert spec == tree(labels={"a": "b"})

@@ -4,8 +4,9 @@
 local argument = require("api.argument")
 local cpu = require("kernel.cpu")
 local op = require("kernel.op")
+local threads = require("kernel.threads")
 
-local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
+local resume, yield, running = coroutine.resume, coroutine.yield, coroutine.running
 local status, isyieldable, close = coroutine.status, coroutine.isyieldable, coroutine.close
 local error, select, type = error, select, type
 
@@ -29,16 +30,60 @@ local function check(name, co)
   end
 end
 
+-- How many slices the coroutines inside something that cannot be suspended may take in one turn.
+local MOST_UNSUSPENDED = 5000
+
+--- Gives others their turn, if Lua can suspend here.
+local function pause()
+  if isyieldable() then
+    yield()
+    return
+  end
+  local task, turn = cpu.task, cpu.turn
+  local slices = task.unsuspended_in == turn and task.unsuspended + 1 or 1
+  task.unsuspended_in, task.unsuspended = turn, slices
+  if slices > MOST_UNSUSPENDED then
+    error(threads.OVERRUN, 0)
+  end
+end
+
+-- Each coroutine has a slice of its own, so making one counts as using part of one.
+local MADE_IN_A_SLICE = 32
+
+local function new(fn)
+  local task = cpu.task
+  local made = (task.made or 0) + 1
+  task.made = made
+  if made % MADE_IN_A_SLICE == 0 then
+    pause()
+  end
+  return threads.inheriting(fn)
+end
+
+--- An error that ends the process ends it here, wherever it was raised.
+local function end_overrun(raised)
+  if threads.is_overrun(raised) and isyieldable() then
+    yield(op.OVERRUN)
+  end
+end
+
 local pass
 
---- Tells what a resume brought: an end, a yield of the process, or a request for the scheduler.
+--- Tells what a resume brought: a yield of the process, an end, a request for the scheduler, or nothing
+-- when its slice is over.
 local function outcome(co, ok, first, ...)
-  if not ok or status(co) == "dead" then
-    return ok, first, ...
-  elseif first == YIELDED then
+  if first == YIELDED then
     return true, ...
+  elseif not ok then
+    end_overrun(first)
+    return false, first
+  elseif status(co) == "dead" then
+    return true, first, ...
   end
   waiting[co] = true
+  if first == nil then
+    return pass(co, pause())
+  end
   return pass(co, yield(first, ...))
 end
 
@@ -57,7 +102,10 @@ local function continue(co, ...)
   return outcome(co, resume(co, ...))
 end
 
-M.create = create
+function M.create(fn)
+  argument.callable(1, "create", fn)
+  return new(fn)
+end
 
 function M.resume(co, ...)
   check("resume", co)
@@ -85,7 +133,7 @@ end
 
 function M.wrap(fn)
   argument.callable(1, "wrap", fn)
-  local co = create(fn)
+  local co = new(fn)
   return function(...)
     return values_or_raise(co, continue(co, ...))
   end
@@ -116,7 +164,12 @@ if close then
     elseif waiting[co] then
       error("cannot close a normal coroutine", 2)
     end
-    return close(co)
+    local ok, raised = close(co)
+    if not ok then
+      end_overrun(raised)
+      return false, raised
+    end
+    return true
   end
 end
 

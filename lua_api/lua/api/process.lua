@@ -25,21 +25,28 @@ function M.id()
   return cpu.task.proc.program.entry
 end
 
+--- Only what is no text at all raises, and a send that went well has shown that it is.
+local function check_refused(dest, topic)
+  if type(dest) ~= "string" then
+    bad(1, "send", "string", dest, 1)
+  elseif type(topic) ~= "string" then
+    bad(2, "send", "string", topic, 1)
+  end
+end
+
 --- process.send(dest, topic, ...): no value is nil, one is itself, several are an array.
 function M.send(dest, topic, ...)
-  local sent, failure
-  if select("#", ...) > 1 then
-    sent, failure = yield(SEND, dest, topic, { ... })
-  else
-    sent, failure = yield(SEND, dest, topic, ...)
-  end
-  if not sent then
-    -- Only what is no text at all raises, and a send that went well has shown that it is.
-    if type(dest) ~= "string" then
-      bad(1, "send", "string", dest)
-    elseif type(topic) ~= "string" then
-      bad(2, "send", "string", topic)
+  if select("#", ...) < 2 then
+    local sent, failure = yield(SEND, dest, topic, ...)
+    if sent then
+      return true
     end
+    check_refused(dest, topic)
+    return nil, failure
+  end
+  local sent, failure = yield(SEND, dest, topic, { ... })
+  if not sent then
+    check_refused(dest, topic)
   end
   return sent, failure
 end

@@ -16,13 +16,15 @@ local random = require("api.random")
 local spawn = require("kernel.spawn")
 local supervisor = require("api.supervisor")
 local text = require("api.text")
+local threads = require("kernel.threads")
 local time = require("api.time")
 
 local at_caller, read_only = argument.at_caller, argument.read_only
 local concat, select, tostring, type = table.concat, select, tostring, type
 local getmetatable, error, next = debug.getmetatable, error, next
 local isyieldable = coroutine.isyieldable
-local load, os_date, os_time, pcall = load, os.date, os.time, pcall
+local load, os_date, os_time, pcall, xpcall = load, os.date, os.time, pcall, xpcall
+local is_overrun = threads.is_overrun
 local raw_set, set_metatable = rawset, setmetatable
 local setfenv = setfenv
 local yield = coroutine.yield
@@ -44,7 +46,6 @@ for _, name in ipairs({
   "tonumber",
   "tostring",
   "type",
-  "xpcall",
   "_VERSION",
 }) do
   G[name] = _G[name]
@@ -61,6 +62,17 @@ function G.rawset(t, key, value)
     error("cannot change a protected table", 2)
   end
   return raw_set(t, key, value)
+end
+
+--- What ends a process is not for its message handlers, which no hook could stop then.
+function G.xpcall(fn, handler, ...)
+  argument.callable(2, "xpcall", handler)
+  return xpcall(fn, function(raised)
+    if is_overrun(raised) then
+      return raised
+    end
+    return handler(raised)
+  end, ...)
 end
 
 --- A finalizer would run outside the process, so `__gc` is refused.

@@ -3,6 +3,7 @@
 local calls = require("kernel.calls")
 local children = require("kernel.children")
 local clock = require("kernel.clock")
+local garbage = require("kernel.garbage")
 local memory = require("kernel.memory")
 local outbox = require("kernel.outbox")
 local ports = require("kernel.ports")
@@ -10,6 +11,7 @@ local registry = require("kernel.registry")
 local relation = require("kernel.relation")
 local scheduler = require("kernel.scheduler")
 local sources = require("kernel.sources")
+local threads = require("kernel.threads")
 local timers = require("kernel.timers")
 local wire = require("kernel.wire")
 local zones = require("kernel.zones")
@@ -23,24 +25,51 @@ function M.set_clock(now, epoch)
   clock.now, clock.epoch = now, epoch
 end
 
-function M.add_host(name, max_processes, max_mailbox)
-  registry.add_host(name, { max_processes = max_processes, max_mailbox = max_mailbox })
+--- Declares a host; `preempt` says whether its processes are stopped when they compute for long.
+function M.add_host(name, max_processes, max_mailbox, preempt, max_instructions, max_run_instructions)
+  registry.add_host(name, {
+    max_processes = max_processes,
+    max_mailbox = max_mailbox,
+    max_instructions = max_instructions,
+    max_run_instructions = max_run_instructions,
+    create = preempt and threads.stopped or threads.plain,
+  })
 end
+
+M.SLICE, M.LONGEST_TURN = threads.SLICE, threads.LONGEST_TURN
+M.open_factory = threads.open_factory
+M.limit_turns = threads.limit_turns
 
 --- Lets time be `now` (nanoseconds) and runs nothing.
 function M.set_time(now)
   clock.now = now
 end
 
---- Runs what can run; see scheduler.lua.
+--- What `step` returns.
+function M.finish_step()
+  local more, next_at = scheduler.outlook()
+  garbage.check()
+  return more, next_at, outbox.take()
+end
+
+--- Lets time be `now` (nanoseconds) and runs what can run; see scheduler.lua.
 -- @treturn boolean whether there is more to run
 -- @treturn number when the next timer goes off, or nil
 -- @treturn string the rows for the outside, or nil
 function M.step(now, budget)
-  local more, next_at = scheduler.step(now, budget)
-  memory.check()
-  return more, next_at, outbox.take()
+  scheduler.begin(now)
+  scheduler.run(budget)
+  return M.finish_step()
 end
+
+-- A step of a state with a cap (see memory.lua) is `begin_step`, `run_capped` under the cap, and
+-- `finish_step`; what waits outside is answered without the cap.
+
+M.set_cap = memory.set_cap
+M.begin_step = scheduler.begin
+M.answer_first = scheduler.answer_first
+M.run_capped = memory.run
+M.recover = memory.recover
 
 function M.open_port(entry, owner)
   return ports.open(entry, owner).pid

@@ -95,8 +95,8 @@ function M.deliver(proc, topic, payload, from)
   if mail >= proc.program.host.max_mailbox then
     return nil, full(proc)
   end
-  proc.mail = mail + 1
   put(ch, payload, from, topic)
+  proc.mail = mail + 1
   return true
 end
 

@@ -1,42 +1,149 @@
---- When garbage is collected. By itself Lua looks through everything whenever the memory in use has
--- doubled, which is most of the cost of spawning many processes and frees nothing: what they add is in
--- use. So it is left to itself only as a net for single long turns, and after every step the kernel
--- starts a collection when what is not explained by new processes has doubled.
+--- What happens when a capped Lua state has no memory left. Processes and kernel step under the cap;
+-- what is done about it is done without it, when Python calls `recover`.
+--
+-- A process that finds no memory ends. If the kernel finds none while it works for a process, but has not
+-- begun to change anything, that process ends, too. Otherwise nobody knows what the kernel left half done:
+-- the state is lost, and all its processes end.
 
+local copy = require("kernel.copy")
+local cpu = require("kernel.cpu")
+local fault = require("kernel.fault")
+local op = require("kernel.op")
+local queue = require("kernel.queue")
 local registry = require("kernel.registry")
+local requests = require("kernel.requests")
+local scheduler = require("kernel.scheduler")
+local signals = require("kernel.signals")
+local sources = require("kernel.sources")
+local threads = require("kernel.threads")
 
-local collectgarbage, floor, max, min = collectgarbage, math.floor, math.max, math.min
+local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
+local getinfo = debug.getinfo
+local kinds, new_fault = fault.kinds, fault.new
+local unpack = table.unpack or unpack
 
 local M = {}
 
--- In KB: what a process takes that waits for a message; and how much garbage a turn may leave where
--- little else is in use.
-local PROCESS = 2.3
-local NET = 256 * 1024
+local cap = 0
 
--- What was in use and how many processes there were when this was last known, and the use a step ago.
-local base, processes, before
+-- What may stop anywhere: it changes nothing before its last allocation, or only what does no harm.
+local harmless = {
+  [copy.copy] = true,
+  [threads.from_factory] = true,
+  [scheduler.fail] = true,
+  [requests.handlers[op.SEND]] = true,
+  [requests.handlers[op.SPAWN]] = true,
+}
+local harmful = { [signals.finish] = true, [sources.need] = true }
 
-local function known(used)
-  base, processes = used, registry.count
-  -- In percent of what is in use at the end of a collection; Lua knows no more than 1000.
-  collectgarbage("setpause", floor(min(1000, max(200, 100 + 100 * NET / used))))
-end
+-- The kernel steps in a coroutine of its own, since the stack of one that failed can be looked at.
+local stepper
 
---- Looks at the memory in use; called between steps.
-function M.check()
-  local used = collectgarbage("count")
-  if used < before then
-    known(used)
-  elseif used > 2 * (base + max(0, registry.count - processes) * PROCESS) then
-    known(used)
-    -- The first of many: Lua goes on by itself as memory is allocated, until it is through.
-    collectgarbage("step")
+-- To grow a stack Lua takes no garbage away first, so the kernel's is large from the start. The arguments
+-- keep it so: a stack is cut down to a multiple of what is in use.
+local ROOM = 1000
+
+local function run_steps(...)
+  local budget = yield()
+  while true do
+    budget = yield(scheduler.run(budget))
   end
-  before = used
 end
 
-before = collectgarbage("count")
-known(before)
+local function open_stepper()
+  stepper = create(run_steps)
+  resume(stepper, unpack({}, 1, ROOM))
+end
+
+--- From now on the state is stepped by `run`, under a cap of so many bytes.
+function M.set_cap(bytes)
+  cap, cpu.capped = bytes, true
+  open_stepper()
+end
+
+--- Runs what can run (see scheduler.lua): the part of a step that is under the cap.
+-- @treturn boolean whether memory ran out, so that `recover` must be called
+function M.run(budget)
+  local ok, failure = resume(stepper, budget)
+  if not ok and failure ~= scheduler.NO_MEMORY then
+    error(failure, 0)
+  end
+  return not ok or cpu.exhausted ~= false
+end
+
+--- Whether what a failed coroutine of the kernel was at has done no harm.
+local function was_harmless(co)
+  local found, level, innermost = false, 0, true
+  while true do
+    local info = getinfo(co, level, "Sf")
+    if not info then
+      return found
+    elseif harmful[info.func] then
+      return false
+    elseif info.what ~= "C" then
+      found = found or harmless[info.func] or innermost and info.func == scheduler.run_task
+      innermost = false
+    end
+    level = level + 1
+  end
+end
+
+--- The process that pays for it that memory ran out, or nil if that is not enough.
+local function find_debtor()
+  local proc = cpu.exhausted
+  if proc then
+    return proc
+  end
+  local task = status(stepper) == "dead" and was_harmless(stepper) and cpu.task
+  return task and task.proc
+end
+
+--- Lets go of the tasks that wait for their turn and have ended: they hold on to what was in their process.
+local function clear_queue()
+  local kept, n = {}, 0
+  local task = queue.pop()
+  while task do
+    if task.co ~= false then
+      n = n + 1
+      kept[n] = task
+    end
+    task = queue.pop()
+  end
+  for i = 1, n do
+    queue.push(kept[i])
+  end
+end
+
+--- Ends every Lua process.
+local function lose()
+  local message = "lost its Lua state: the kernel ran out of memory (max_memory of %d bytes)"
+  local failure = new_fault(kinds.UNAVAILABLE, string.format(message, cap), { retryable = true })
+  local processes = registry.list()
+  for i = 1, #processes do
+    local proc = processes[i]
+    if not proc.port then
+      signals.finish(proc, nil, failure)
+    end
+  end
+  registry.release_stale_names()
+  clear_queue()
+end
+
+--- Ends whoever must end so that the state can go on.
+-- @tparam boolean lost whether that is all processes, whatever happened
+-- @treturn string the address of a new factory of coroutines, if the old one is gone
+function M.recover(lost)
+  local debtor = not lost and find_debtor()
+  if status(stepper) == "dead" then
+    open_stepper()
+  end
+  cpu.task, cpu.exhausted = false, false
+  if debtor then
+    signals.finish(debtor, nil, scheduler.memory_fault(cap))
+  else
+    lose()
+  end
+  return threads.reopen_factory()
+end
 
 return M

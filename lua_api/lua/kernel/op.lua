@@ -11,7 +11,7 @@ local names = {
   -- channels inside one process
   "CHANNEL", "CHANNEL_SEND", "CHANNEL_CLOSE",
   -- coroutines of one process
-  "COROUTINE", "COROUTINE_DONE",
+  "COROUTINE", "COROUTINE_DONE", "OVERRUN",
   -- watching and ending others
   "MONITOR", "UNMONITOR", "LINK", "UNLINK", "CANCEL", "TERMINATE", "TRAP_LINKS",
   -- names

@@ -24,15 +24,16 @@ local M = {
 
 local rows, count = {}, 0
 
+-- The count comes last: where a process prints without a wait it may be stopped in here.
 function M.row(n, ...)
+  rows[count + 1] = assert(encode_list(n, { ... }))
   count = count + 1
-  rows[count] = assert(encode_list(n, { ... }))
 end
 
 --- A row that is encoded already.
 function M.raw(row)
+  rows[count + 1] = row
   count = count + 1
-  rows[count] = row
 end
 
 local function array_header(n)

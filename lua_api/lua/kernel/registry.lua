@@ -15,7 +15,9 @@ M.count = 0
 
 local serial = 0
 
---- A host that nobody can find by its name: `limits` has max_processes and max_mailbox.
+--- A host that nobody can find by its name.
+-- `limits` has max_processes and max_mailbox, and for hosts that run Lua max_instructions,
+-- max_run_instructions, and `create`, which makes the coroutines (see threads.lua).
 function M.new_host(name, limits)
   return {
     name = name,
@@ -24,6 +26,9 @@ function M.new_host(name, limits)
     pid_form = "{" .. gsub(name, "%%", "%%%%") .. "|0x%05x}",
     max_processes = limits.max_processes,
     max_mailbox = limits.max_mailbox,
+    max_instructions = limits.max_instructions,
+    max_run_instructions = limits.max_run_instructions,
+    create = limits.create,
   }
 end
 
@@ -151,6 +156,15 @@ function M.release_names(proc)
     local names = relation.take_all(proc, "names")
     for i = 1, #names do
       release(names[i], proc)
+    end
+  end
+end
+
+--- Frees names whose holder has ended: it cannot have known that it held them.
+function M.release_stale_names()
+  for name, proc in next, by_name do
+    if by_pid[proc.pid] ~= proc then
+      release(name, proc)
     end
   end
 end

@@ -1,5 +1,6 @@
 --- Runs what can run. One task at a time goes on until it has to wait or its turn is over.
 
+local allowance = require("kernel.allowance")
 local clock = require("kernel.clock")
 local cpu = require("kernel.cpu")
 local fault = require("kernel.fault")
@@ -7,9 +8,11 @@ local op = require("kernel.op")
 local queue = require("kernel.queue")
 local requests = require("kernel.requests")
 local signals = require("kernel.signals")
+local threads = require("kernel.threads")
 local timers = require("kernel.timers")
 
-local create, resume = coroutine.create, coroutine.resume
+local resume = coroutine.resume
+local find, format, type = string.find, string.format, type
 local handlers = requests.handlers
 local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
@@ -17,11 +20,55 @@ local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
 local M = {}
 
+--- What Lua raises when it finds no memory.
+M.NO_MEMORY = "not enough memory"
+local NO_MEMORY = M.NO_MEMORY
+
 -- How many requests a task makes in a row before the others get their turn.
 local TURN = 64
 
-local function run(task, co, turn)
+-- What a slice of instructions takes out of the budget of a step: it lasts about as long as so many requests.
+local SLICE_COST = 200
+
+--- The error of a process for which there was no memory.
+function M.memory_fault(cap)
+  local message = "not enough memory"
+  if cap then
+    message = format("not enough memory: the Lua state has reached its max_memory of %d bytes", cap)
+  end
+  return fault.new(fault.kinds.RATE_LIMITED, message)
+end
+
+-- Functions of the string library add where they were called.
+local PLACED = ": " .. NO_MEMORY
+
+local function is_no_memory(raised)
+  return raised == NO_MEMORY or type(raised) == "string" and find(raised, PLACED, -#PLACED, true) ~= nil
+end
+
+--- A coroutine has raised an error; returns what its turn cost.
+function M.fail(task, co, raised)
+  local proc = task.proc
+  if threads.is_overrun(raised) then
+    allowance.overrun(task, co)
+    return SLICE_COST
+  elseif not is_no_memory(raised) then
+    signals.finish(proc, nil, fault.of_error(raised, co))
+  elseif cpu.capped then
+    -- The kernel might find no memory to end it: that comes after the step.
+    cpu.exhausted = proc
+    return math.huge
+  else
+    signals.finish(proc, nil, M.memory_fault())
+  end
+  return 0
+end
+
+--- Lets a task go on for `turn` requests, or until it waits or ends; returns what that cost.
+local function run_task(task, co, turn)
   cpu.task = task
+  cpu.turn = cpu.turn + 1
+  local run_before = task.run
   local ok, request, a, b, c, d = resume(co, task.r1, task.r2, task.r3, task.r4)
   if task.r4 then
     task.r4 = nil
@@ -29,10 +76,15 @@ local function run(task, co, turn)
   local made = 0
   while true do
     if not ok then
-      signals.finish(task.proc, nil, fault.of_error(request, co))
-      return made
+      return made + M.fail(task, co, request)
     end
-    local more, r1, r2, r3, r4 = handlers[request](task, a, b, c, d)
+    local handler = handlers[request]
+    if not handler then
+      -- It yielded nothing: its slice is over.
+      allowance.preempted(task, co)
+      return made + SLICE_COST
+    end
+    local more, r1, r2, r3, r4 = handler(task, a, b, c, d)
     made = made + 1
     -- A request can end the process that makes it, for instance over a link.
     if not more or not task.co then
@@ -41,6 +93,9 @@ local function run(task, co, turn)
       if creator and request ~= COROUTINE then
         task.creator = nil
         queue.push_front(creator)
+      end
+      if run_before and request ~= COROUTINE then
+        task.run = nil
       end
       local proc = task.proc
       if proc.closing and proc.co and not signals.has_work(proc) then
@@ -61,6 +116,8 @@ end
 -- limit runaway recursion would take all memory.
 local DEEPEST = 10000
 
+M.run_task = run_task
+
 --- A new coroutine of a process runs next, and its creator goes on when it waits for the first time.
 handlers[op.COROUTINE] = function(creator, body, fn)
   local proc = creator.proc
@@ -69,7 +126,7 @@ handlers[op.COROUTINE] = function(creator, body, fn)
     local message = "stack overflow (more than " .. DEEPEST .. " coroutines, each started by the one before)"
     return signals.finish(proc, nil, fault.of_error(message, creator.co))
   end
-  local task = { co = create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator, depth = depth }
+  local task = { co = proc.program.host.create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator, depth = depth }
   task.task = task
   proc.tasks = proc.tasks or {}
   proc.tasks[task.co] = task
@@ -77,22 +134,39 @@ handlers[op.COROUTINE] = function(creator, body, fn)
   queue.push_front(task)
 end
 
+handlers[op.OVERRUN] = function(task)
+  allowance.overrun(task, task.co)
+end
+
 --- Lets the first task of the queue, a process, take its turn.
 function M.run_first()
   local task = queue.pop()
-  run(task, task.co, TURN)
+  run_task(task, task.co, TURN)
   cpu.task = false
 end
 
---- Lets time be `now` (nanoseconds) and runs what can run, for about `budget` requests.
--- @treturn boolean whether there is more to run
--- @treturn number when the next timer goes off, or nil
-function M.step(now, budget)
+--- Answers the tasks from outside that are first in the queue.
+function M.answer_first()
+  while queue.next ~= LAST and queue.next.co == nil do
+    queue.pop():on_answer()
+  end
+end
+
+--- Lets time be `now` (nanoseconds).
+function M.begin(now)
   clock.now = now
   timers.fire_due()
+end
+
+--- Runs what can run, for about `budget` requests; under a cap, up to the first task from outside.
+function M.run(budget)
   while budget > 0 do
     local task = queue.next
     if task == LAST then
+      break
+    end
+    local co = task.co
+    if co == nil and cpu.capped then
       break
     end
     local following = task.next
@@ -100,15 +174,18 @@ function M.step(now, budget)
       queue.last = queue
     end
     queue.next, task.next = following, false
-    local co = task.co
     if co then
-      budget = budget - run(task, co, TURN)
+      budget = budget - run_task(task, co, TURN)
     elseif co == nil then
       task:on_answer()
       budget = budget - 1
     end
   end
   cpu.task = false
+end
+
+--- Whether there is more to run, and when the next timer goes off, or nil.
+function M.outlook()
   return queue.next ~= LAST, timers.next_at()
 end
 

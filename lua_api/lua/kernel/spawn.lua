@@ -14,7 +14,7 @@ local sources = require("kernel.sources")
 
 local copy, is_scalar = copy_module.copy, copy_module.is_scalar
 local kinds, new_fault = fault.kinds, fault.new
-local create, yield = coroutine.create, coroutine.yield
+local yield = coroutine.yield
 local format, new_serial = string.format, registry.new_serial
 local unpack = table.unpack or unpack
 local type, error, setmetatable = type, error, setmetatable
@@ -115,7 +115,7 @@ local function begin(spawner, host, entry, source, mode, list)
   end
   local env = setmetatable({}, Globals)
   local proc = {
-    co = create(boot),
+    co = host.create(boot),
     pid = format(host.pid_form, new_serial()),
     proc = false,
     task = false,

@@ -77,6 +77,8 @@ function M.set(timer, delay)
   -- A sum that wraps around lies beyond what can be counted, and so never comes.
   timer.at, timer.serial = at >= now and at or math.huge, serial
   local count = M.count + 1
+  -- First what may find no memory: a timer that was not set is nowhere.
+  heap[count] = timer
   M.count = count
   own(timer)
   up(timer, count)

@@ -16,10 +16,10 @@ function collectgarbage(what, value)
   if what == "count" then return used end
   asked[#asked + 1] = what == "setpause" and value or what
 end
-local memory, registry = require("kernel.memory"), require("kernel.registry")
+local garbage, registry = require("kernel.garbage"), require("kernel.registry")
 return function(in_use, processes)
   asked, used, registry.count = {}, in_use, processes
-  memory.check()
+  garbage.check()
   return table.concat(asked, " ")
 end
 """

@@ -1,0 +1,110 @@
+"""A Lua state as the kernel needs it: preempted, capped, stepped. Knows not what is in its rows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, TypeAlias
+
+from lupa import lua54
+
+from lua_api._errors import StateLostError
+from lua_api._memory import MemoryCap
+from lua_api._preemption import HookError, SliceHook
+from lua_api._runtime import new_kernel_state
+
+StepResult: TypeAlias = tuple[bool, float | None, bytes | None]
+"""Whether there is more to run, when the next timer goes off, and the rows."""
+
+
+class LuaState:
+    """A Lua state with the kernel in it.
+
+    Args:
+        local_zone: The transitions of the machine's zone, in wire form.
+        max_memory: How many bytes it may take while processes run.
+
+    Attributes:
+        kernel: The table of kernel functions (see `lua/kernel/init.lua`).
+        max_memory: As given.
+    """
+
+    def __init__(self, local_zone: bytes, max_memory: float) -> None:
+        self.max_memory = max_memory
+        capped = max_memory < math.inf
+        self.kernel, runtime = new_kernel_state(local_zone, capped=capped)
+        self._hook = self._open_hook()
+        self._step = self.kernel.step
+        if capped:
+            self._cap = MemoryCap(runtime, int(max_memory))
+            self.kernel.set_cap(self._cap.limit)
+            self._step = self._step_capped
+
+    def _open_hook(self) -> SliceHook | None:
+        """Have processes preempted, or else ended when they run for long."""
+        try:
+            hook = SliceHook(lua54.__file__, self.kernel.SLICE)
+        except HookError:
+            self.kernel.limit_turns()
+            return None
+        hook.attach(self.kernel.open_factory().decode())
+        return hook
+
+    def step(self, now: int, budget: int) -> StepResult:
+        """Let time be `now` (nanoseconds) and run for about `budget` requests.
+
+        Raises:
+            StateLostError: The state has outgrown its cap, and not by its Lua processes.
+        """
+        if self._hook is not None:
+            self._hook.looks = 0
+        outcome: StepResult = self._step(now, budget)
+        return outcome
+
+    def warn_of_limits(self, host: str) -> None:
+        """Say so if processes cannot be preempted here."""
+        if self._hook is None:
+            warnings.warn(
+                f"host {host}: Lua processes cannot be preempted on this platform; one that runs "
+                f"{self.kernel.LONGEST_TURN:,} instructions without giving others a turn is ended",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def _step_capped(self, now: int, budget: int) -> StepResult:
+        """Step under the cap; whoever cannot go on for want of memory has ended."""
+        self._fit()
+        kernel = self.kernel
+        kernel.begin_step(now)
+        kernel.answer_first()
+        try:
+            with self._cap:
+                exhausted = kernel.run_capped(budget)
+        except lua54.LuaMemoryError:
+            exhausted = True
+        if exhausted:
+            self._recover(lost=False)
+        kernel.answer_first()
+        outcome: StepResult = kernel.finish_step()
+        return outcome
+
+    def _fit(self) -> None:
+        """Bring the state under its cap again, after what Python did to it."""
+        cap = self._cap
+        if not cap.is_exceeded():
+            return
+        self.kernel.collect_garbage()
+        if cap.is_exceeded():
+            self._recover(lost=True)
+        if cap.is_exceeded():
+            raise StateLostError(
+                f"max_memory of {cap.limit} bytes is exceeded by what Python keeps in the Lua "
+                "state, such as unread messages for Python processes: receive them, or raise it"
+            )
+
+    def _recover(self, *, lost: bool) -> None:
+        address: Any = self.kernel.recover(lost)
+        if address is not None and self._hook is not None:
+            self._hook.attach(address.decode())
+        # To build a string Lua takes no garbage away first, but gives up.
+        self.kernel.collect_garbage()
