@@ -26,7 +26,7 @@ from lua_api import (
     encode,
     encode_list,
 )
-from tests.kernel_model import CLOSED, Event, Failure, Message, Process, Refusal
+from supervise.testing.model import CLOSED, Event, Failure, Message, Process, Refusal
 
 PUPPET = Path(__file__).with_name("puppet.lua").read_bytes()
 BROKEN = b"process.registry.register('half', process.pid()) error('chunk', 0)"

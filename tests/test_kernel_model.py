@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from lua_api import Fault, PortEnded, ProcessExited, Reply, encode, encode_list
-from tests.kernel_model import CLOSED, Failure, Message, Model, Process, Refusal
+from supervise.testing.model import CLOSED, Failure, Message, Model, Process, Refusal
 from tests.puppets import (
     MAX_MAILBOX,
     MAX_PROCESSES,
