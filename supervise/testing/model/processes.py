@@ -33,6 +33,11 @@ class Channel:
     items: deque[Message | Event] = Factory(deque)
     waits: list[Wait] = Factory(list)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether a receive would wait."""
+        return not self.items and not self.closed
+
     def shown(self, item: Message | Event) -> Value:
         """What a receive of the item gives."""
         return item.payload if self.raw and isinstance(item, Message) else item
@@ -69,11 +74,11 @@ class Process:
         return len(self.inbox.items) + sum(len(ch.items) for ch in self.listeners.values())
 
     def channel(self, name: str) -> Channel:
-        """The inbox, the events, or the listener of a topic."""
+        """The inbox, the events, or the listener of a topic, the last one if it has ended."""
         if name in ("inbox", "events"):
             found: Channel = getattr(self, name)
             return found
-        return self.listeners[name]
+        return self.listeners.get(name) or self.ended_listeners[name]
 
 
 TERMINATED = Failure("Canceled", "process terminated")
@@ -85,10 +90,14 @@ class Model:
     Args:
         max_processes: How many each host runs.
         max_mailbox: How many unread messages a process of each host holds.
+        now: The time, in nanoseconds.
     """
 
-    def __init__(self, max_processes: dict[str, float], max_mailbox: dict[str, float]) -> None:
+    def __init__(
+        self, max_processes: dict[str, float], max_mailbox: dict[str, float], now: int = 0
+    ) -> None:
         self.max_processes, self.max_mailbox = max_processes, max_mailbox
+        self.now = now
         self.live: dict[str, Process] = {}
         self.dead: dict[str, Process] = {}
         self.names: dict[str, Process] = {}
@@ -149,7 +158,7 @@ class Model:
         for watcher in process.watchers:  # one EXIT each (50)
             del watcher.watching[process]
             if watcher is not process:
-                self.event(watcher, Event("EXIT", process.pid, result, error))
+                self.event(watcher, Event("EXIT", process.pid, result, error, at=self.now))
         followers = [] if error is None else self._break_links(process, error)
         for peer in process.links:  # links are symmetric, and gone after an end (48)
             del peer.links[process]
@@ -188,7 +197,7 @@ class Model:
         """Tells those who trap links (51); returns the others."""
         for peer in process.links:
             if peer.trap_links:
-                self.event(peer, Event("LINK_DOWN", process.pid, None, error))
+                self.event(peer, Event("LINK_DOWN", process.pid, None, error, at=self.now))
         return [peer for peer in process.links if not peer.trap_links]
 
     def _end_waits(self, process: Process) -> None:
@@ -212,7 +221,7 @@ class Model:
         target = self.find(dest)
         if target is None:
             return Refusal("NotFound")
-        self.event(target, Event("CANCEL", process.pid, reason=reason))
+        self.event(target, Event("CANCEL", process.pid, reason=reason, at=self.now))
         return True
 
     # Messages
@@ -289,6 +298,9 @@ class Model:
             if channel.items:
                 item = channel.shown(channel.items.popleft())
                 self.woken[ticket] = (process, (index, item))
+                return
+            if channel.closed:
+                self.woken[ticket] = (process, (index, CLOSED))
                 return
         wait = process.waits[ticket] = Wait(process, ticket, channels)
         for channel in channels:
@@ -390,6 +402,7 @@ class Model:
 
     def advance(self, now: int) -> list[int]:
         """The tickets of those who wake, by time, then by who went to sleep first."""
+        self.now = now
         woken = sorted((until, ticket) for until, ticket, _ in self.sleepers if until <= now)
         self.sleepers = [s for s in self.sleepers if s[0] > now]
         return [ticket for _, ticket in woken]

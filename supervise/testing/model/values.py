@@ -40,10 +40,11 @@ class Message:
 
 @frozen
 class Event:
-    """What the channel of events gives: EXIT, LINK_DOWN or CANCEL."""
+    """What the channel of events gives: EXIT, LINK_DOWN or CANCEL; `at` is in nanoseconds."""
 
     kind: str
     pid: str
     result: Value = None
     error: Failure | None = None
     reason: str | None = None
+    at: int = 0
