@@ -120,7 +120,7 @@ def _steps(payloads: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
         (1, st.builds(Unlisten, topics)),
         (1, st.builds(Unregister, names)),
         (1, st.builds(Lookup, names)),
-        (1, st.builds(Send, dests, reserved, payloads) | st.builds(Listen, reserved)),
+        (2, st.builds(Send, dests, reserved, payloads) | st.builds(Listen, reserved)),
     )
 
 
