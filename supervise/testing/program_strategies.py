@@ -39,6 +39,8 @@ REASONS = ("", "enough")
 CHANNELS = (
     ("inbox",),
     ("events",),
+    ("a",),
+    ("events",),
     ("inbox", "events"),
     ("events", "inbox"),
     ("events", "a"),
@@ -76,7 +78,8 @@ def _programs(
         flags = st.booleans()
         spawns = st.builds(Spawn, programs, flags, flags, st.sampled_from([False, False, True]))
         steps = _often((9, steps), (1, spawns))
-        openings = _often((1, openings), (1, st.builds(Spawn, programs, flags, flags)))
+        linked = st.builds(Spawn, programs, st.sampled_from([True, True, False]), flags)
+        openings = _often((1, openings), (1, linked))
     return st.builds(
         lambda *parts: _mended([step for part in parts for step in part]),
         st.lists(openings, max_size=4),
@@ -92,11 +95,11 @@ def _mended(steps: list[Step]) -> Program:
 
 
 def _openings() -> st.SearchStrategy[Step]:
-    return st.one_of(
-        st.builds(Register, st.sampled_from(NAMES)),
-        st.builds(Listen, st.sampled_from(TOPICS), st.booleans()),
-        st.builds(TrapLinks, st.sampled_from([True, True, False])),
-        st.builds(Watch, st.sampled_from(["link", "monitor"]), st.just(Parent())),
+    return _often(
+        (1, st.builds(Register, st.sampled_from(NAMES))),
+        (2, st.builds(Listen, st.sampled_from(TOPICS), st.booleans())),
+        (3, st.builds(TrapLinks, st.sampled_from([True, True, True, False]))),
+        (2, st.builds(Watch, st.sampled_from(["link", "monitor"]), st.just(Parent()))),
     )
 
 
@@ -131,7 +134,7 @@ def _often(*weighted: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[A
 
 
 def _endings(payloads: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
-    return st.one_of(
-        st.builds(Return, payloads),
-        st.builds(Fail, st.just("why"), st.sampled_from(["", "Conflict"]), st.booleans()),
+    return _often(
+        (1, st.builds(Return, payloads)),
+        (2, st.builds(Fail, st.just("why"), st.sampled_from(["", "Conflict"]), st.booleans())),
     )
