@@ -100,8 +100,7 @@ class Twins:
         if kind in {"up", "fail", "ignore"} and shell.starting:
             self.start_ends(kind, shell.starting[which % len(shell.starting)][0], reason)
         elif kind == "down" and shell.stopping:
-            key = shell.stopping[which % len(shell.stopping)][0]
-            self.tell(lambda: shell.down(key, REASONS[reason]), self.model.down, key)
+            self.stop_ends(shell.stopping[which % len(shell.stopping)][0], reason)
         elif kind == "exit" and shell.running:
             some = [key for key, _ in shell.running[which % len(shell.running) :]][: 1 + how % 3]
             self.exit(list(reversed(some)), reason)
@@ -111,6 +110,14 @@ class Twins:
                 self.tell(shell.fire, self.model.due)
         elif kind == "stop":
             self.tell(lambda: shell.stop(REASONS[reason]), self.model.stop, reason)
+
+    def stop_ends(self, key, reason):
+        """What had ended while it was being stopped changes nothing, however late it comes (11)."""
+        current = (
+            next(known for known in self.shell.stopping if known[0] == key) in self.shell.alive
+        )
+        to_model = self.model.down if current else lambda _: None
+        self.tell(lambda: self.shell.down(key, REASONS[reason]), to_model, key)
 
     def start_ends(self, how, key, reason):
         if how == "up":

@@ -16,6 +16,7 @@ from supervise.testing.model.running import predict  # noqa: E402
 from supervise.testing.observing import observe  # noqa: E402
 from supervise.testing.program_strategies import lua_programs  # noqa: E402
 from tests import test_kernel_model  # noqa: E402
+from tests.puppets import World  # noqa: E402
 
 PROGRAMS = 300
 
@@ -57,4 +58,5 @@ CHECKS = (
     test_kernel_model.test_a_mailbox_keeps_what_nobody_took,
     programs_show_what_they_must,
     lambda: run_state_machine_as_test(test_kernel_model.KernelAgainstModel),
+    lambda: test_kernel_model.test_the_memory_of_the_lua_state_returns_to_its_baseline(World()),
 )
