@@ -67,7 +67,7 @@ def test_programs_shrink_to_what_matters():
         return any(row[0] == "exited" and row[1] != "{main}" and row[3] for row in log)
 
     found = find(lua_programs(depth=1, max_steps=2), a_child_fails, random=Random(1))
-    assert found == Program([Spawn(Program([Fail("why")]))])
+    assert size(found) == 2, found
 
 
 def test_a_program_prints_as_the_lua_that_runs():

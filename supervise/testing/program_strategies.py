@@ -78,7 +78,7 @@ def _programs(
         flags = st.booleans()
         spawns = st.builds(Spawn, programs, flags, flags, st.sampled_from([False, False, True]))
         steps = _often((9, steps), (1, spawns))
-        linked = st.builds(Spawn, programs, st.sampled_from([True, True, False]), flags)
+        linked = st.builds(Spawn, programs, st.sampled_from([False, True, True]), flags)
         openings = _often((1, openings), (1, linked))
     return st.builds(
         lambda *parts: _mended([step for part in parts for step in part]),
