@@ -222,7 +222,7 @@ STATIC_CALLS = st.tuples(
 DYNAMIC_CALLS = st.tuples(
     st.just("call"),
     st.sampled_from(["start_child"] * 6 + ["terminate_child"] * 5 + list(CALLS)),
-    st.integers(1, 6).map("pid{}".format),
+    SMALL,
     st.sampled_from(Restart),
 )
 STARTS = [("call", "start_child", "x", restart) for restart in Restart]
@@ -237,7 +237,10 @@ def run(spec, chance, steps):
         name, about, restart = rest
         if name == "start_child":
             backoff = Backoff(initial=0.5, jitter=0.0) if restart is Restart.TRANSIENT else None
-            about = ChildSpec(about, lua("a:b", 1), restart=restart, backoff=backoff)
+            about = ChildSpec(str(about), lua("a:b", 1), restart=restart, backoff=backoff)
+        elif isinstance(about, int):
+            pids = [c.pid for c in twins.model.children.values() if c.pid is not None]
+            about = [*pids, "pid of nobody"][about % (len(pids) + 1)]
         twins.call(name, about)
     return twins
 
