@@ -6,7 +6,7 @@ The gate is the same every time; `--hypothesis-profile=long` lets Hypothesis hun
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -15,6 +15,13 @@ settings.register_profile(
 )
 settings.register_profile(
     "long", deadline=None, max_examples=2000, stateful_step_count=100, suppress_health_check=_SLOW
+)
+# A mutant is dead at the first failure, however large that is.
+settings.register_profile(
+    "mutants",
+    settings.get_profile("default"),
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
 )
 settings.load_profile("default")
 

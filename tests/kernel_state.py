@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
-import lua_api
-
-_ROOT = Path(lua_api.__file__).parent / "lua"
+from lua_api import _runtime
 
 _VALUE_CLASSES = b"""
 local classes = require("kernel.classes")
@@ -43,9 +40,8 @@ def preload(state: Any) -> None:
     add = state.execute(
         b"return function(name, text) package.preload[name] = assert(load(text, '@' .. name)) end"
     )
-    for path in sorted(_ROOT.rglob("*.lua")):
-        name = ".".join(path.relative_to(_ROOT).with_suffix("").parts)
-        add(name.removesuffix(".init").encode(), path.read_bytes())
+    for name, _, text in _runtime._kernel_files():
+        add(name.encode(), text)
 
 
 def call(state: Any, body: str, *args: object) -> Any:

@@ -11,22 +11,17 @@ from msgspec.structs import replace
 from lua_api import (
     Answer,
     Effect,
-    Fault,
     Kernel,
-    NameRegistered,
-    NameReleased,
     Need,
-    PortEnded,
-    ProcessExited,
     ProcessInfo,
-    ProcessSpawned,
     Reply,
     Statistics,
     Step,
     encode,
     encode_list,
 )
-from tests.kernel_model import CLOSED, Event, Failure, Message, Process, Refusal
+from supervise.testing.model import CLOSED, Message, Process
+from supervise.testing.observing import failure_of, outcome, received, recorded
 
 PUPPET = Path(__file__).with_name("puppet.lua").read_bytes()
 BROKEN = b"process.registry.register('half', process.pid()) error('chunk', 0)"
@@ -41,37 +36,11 @@ SPAWNS = {
 }
 
 
-def failure_of(fault: Any) -> Failure | None:
-    return None if fault is None else Failure(fault.kind, fault.message, fault.details)
-
-
-def shown(value: Any, *, ok: bool = True) -> Any:
-    """What a receive gave, as the model says it."""
-    if not ok:
-        return CLOSED
-    if isinstance(value, dict) and "kind" in value:
-        assert value["at"] >= 0
-        return Event(
-            value["kind"],
-            value["from"],
-            value.get("result"),
-            failure_of(value.get("error")),
-            value.get("reason"),
-        )
-    if isinstance(value, dict):
-        return Message(value["topic"], value.get("from"), value.get("payload"))
-    return value
-
-
-def received(answer: Answer) -> Any:
+def answered(answer: Answer) -> Any:
     """What a receive of a Python process gave."""
     if answer.second in (True, False):
-        return shown(answer.value, ok=answer.second is True)
+        return received(answer.value, ok=answer.second is True)
     return Message(str(answer.second), answer.sender, answer.value)
-
-
-def outcome(value: Any, second: Any) -> Any:
-    return Refusal(second.kind) if isinstance(second, Fault) else value
 
 
 class World:
@@ -127,16 +96,10 @@ class World:
                 self.kernel.provide_source("entry", "broken", "broken.lua", BROKEN)
             case Need(kind, name):
                 self.kernel.refuse_source(kind, name, "NotFound", f"{kind} not found: {name}")
-            case ProcessSpawned(pid, _, _, parent):
-                self.log.append(("spawned", pid, parent))
-            case ProcessExited(pid, _, result, error):
-                self.log.append(("exited", pid, result, failure_of(error)))
-            case PortEnded(pid, error):
-                self.log.append(("port ended", pid, failure_of(error)))
-            case NameRegistered(name, pid):
-                self.log.append(("registered", name, pid))
-            case NameReleased(name, pid):
-                self.log.append(("released", name, pid))
+            case _:
+                row = recorded(effect)
+                if row is not None:
+                    self.log.append(row)
 
     def settle(self) -> None:
         """Run until nothing can go on, and read what the puppets report."""
@@ -168,7 +131,7 @@ class World:
         if index is None:
             self.woken[ticket] = (result, failure_of(error))
         else:
-            self.woken[ticket] = (index - 1, shown(value, ok=ok))
+            self.woken[ticket] = (index - 1, received(value, ok=ok))
 
     def post_command(self, pid: str, act: str, *arguments: Any, **fields: Any) -> Answer:
         """Tell a Lua puppet to do something in the next step."""
@@ -221,7 +184,7 @@ class World:
     def drain(self, process: Process, channel: str) -> list[Any]:
         if not process.is_port:
             return [
-                shown(item.get("value"), ok=item["ok"])
+                received(item.get("value"), ok=item["ok"])
                 for item in self.command(process, "drain", channel)
             ]
         items: list[Any] = []
@@ -230,5 +193,5 @@ class World:
             answer = self.request(process.pid, "receive", numbers, True)
             if answer.index == 0:
                 break
-            items.append(received(answer))
+            items.append(answered(answer))
         return items

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lua_api._terms import decode, encode
+from supervise.testing.payloads import exact, payloads
 from tests.kernel_state import call, open_state
 from tests.refusals import DEEPEST, HOSTILE, REFUSALS
-from tests.sendable import TERMS, exact
 
 STATE = open_state()
 JIT = open_state("luajit21")
@@ -90,7 +90,7 @@ def test_the_copy_refuses_what_the_wire_refuses_in_the_same_words(tree):
         assert copy_or_message.startswith(b"payload")
 
 
-@given(TERMS)
+@given(payloads())
 @settings(max_examples=60, deadline=None)
 def test_a_copy_equals_its_original(value):
     data = encode(value)

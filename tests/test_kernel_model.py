@@ -20,16 +20,9 @@ from hypothesis.stateful import (
 )
 
 from lua_api import Fault, PortEnded, ProcessExited, Reply, encode, encode_list
-from tests.kernel_model import CLOSED, Failure, Message, Model, Process, Refusal
-from tests.puppets import (
-    MAX_MAILBOX,
-    MAX_PROCESSES,
-    SPAWNS,
-    World,
-    failure_of,
-    outcome,
-    received,
-)
+from supervise.testing.model import CLOSED, Failure, Message, Model, Process, Refusal
+from supervise.testing.observing import failure_of, outcome
+from tests.puppets import MAX_MAILBOX, MAX_PROCESSES, SPAWNS, World, answered
 
 INDEX = st.integers(0, 63)
 NAMES = st.sampled_from(["red", "green", "blue"])
@@ -80,7 +73,7 @@ class KernelAgainstModel(RuleBasedStateMachine):
     def port_answer(self, ticket: int) -> Any:
         answer = self.world.answers.pop(ticket)
         if answer.index is not None:
-            return (answer.index - 1, received(answer))
+            return (answer.index - 1, answered(answer))
         if answer.second is False or isinstance(answer.second, Fault):
             return (None, CLOSED)
         fields: Any = answer.value

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lua_api import Kernel, Reply, encode, encode_list
-from tests.kernel_model import Process
+from supervise.testing.model import Process
 from tests.kernel_state import open_state
 from tests.puppets import World
 

@@ -37,8 +37,8 @@ from supervise import (
     open_node,
 )
 from supervise._open import print_line
+from supervise.testing.payloads import INT64, exact, text_or_bytes
 from tests.programs import ENTRIES, lua, node_of
-from tests.sendable import INT64, exact, text_or_bytes
 
 PLAIN = st.one_of(
     st.booleans(), INT64, st.floats(allow_nan=False), st.text(), st.binary().map(text_or_bytes)

@@ -18,8 +18,8 @@ from lua_api._errors import TermError
 from lua_api._terms import MAX_DEPTH, decode, encode, encode_list
 from lua_api._values import Duration, Fault, Time
 from specs import SuperviseError
+from supervise.testing.payloads import exact, normal, payloads
 from tests.kernel_state import call, open_state
-from tests.sendable import TERMS, exact, normal
 
 STATE = open_state()
 ECHO = call(STATE, "return function(bytes) return assert(wire.encode(wire.decode(bytes))) end")
@@ -37,7 +37,7 @@ def nested(levels, innermost=None):
 
 
 @settings(max_examples=100, deadline=None)
-@given(TERMS)
+@given(payloads())
 @example({1: "a", 2: "b"})
 @example({1.0: "a", 2: "b"})
 @example({True: "a"})

@@ -12,9 +12,9 @@ from lupa.lua54 import LuaError
 
 from lua_api._terms import decode, encode
 from lua_api._values import Duration, Fault, Time
+from supervise.testing.payloads import INT64, exact, text_or_bytes
 from tests.kernel_state import call, open_state
 from tests.refusals import DEEPEST, HOSTILE, REFUSALS
-from tests.sendable import INT64, exact, text_or_bytes
 
 STATE = open_state()
 JIT = open_state("luajit21")

@@ -325,7 +325,7 @@ local function wake(timer)
 end
 
 handlers[op.SLEEP] = function(task, delay)
-  task.r1 = true
+  task.r1, task.r2, task.r3 = true, nil, nil
   timers.set({ proc = task.proc, task = task, fire = wake }, delay)
 end
 
@@ -409,7 +409,7 @@ handlers[op.LOCATION] = function(task, name)
     return true, location
   end
   zones.need(name, function(found, failure)
-    task.r1, task.r2 = found, failure
+    task.r1, task.r2, task.r3 = found, failure, nil
     push(task)
   end)
 end

@@ -88,7 +88,7 @@ function M.answer_end(task, result, failure)
   elseif task.ticket then
     task.r1 = wire.encode_record({ result = result, error = failure, at = clock.unix() })
   else
-    task.r1, task.r2 = copied(result), copied(failure)
+    task.r1, task.r2, task.r3 = copied(result), copied(failure), nil
   end
   queue.push(task)
 end
@@ -102,7 +102,7 @@ local function end_one(proc, result, failure, doomed)
   end
   local spawner = proc.loading
   if spawner then
-    spawner.r1, spawner.r2 = nil, copied(failure)
+    spawner.r1, spawner.r2, spawner.r3 = nil, copied(failure), nil
     queue.push_front(spawner)
   end
   if proc.owner then

@@ -80,7 +80,7 @@ end
 local TURN = 64
 
 local function answer(spawner, value, failure)
-  spawner.r1, spawner.r2 = value, failure
+  spawner.r1, spawner.r2, spawner.r3 = value, failure, nil
   local spawns = (spawner.spawns or 0) + 1
   if spawns < TURN then
     spawner.spawns = spawns

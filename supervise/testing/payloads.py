@@ -1,4 +1,4 @@
-"""What Hypothesis sends across, and what it must look like when it has come back."""
+"""What can be sent, and what it looks like when it has come through Lua."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lua_api._values import Duration, Fault, Time
+from lua_api import Duration, Fault, Term, Time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,7 @@ def _containers(items: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def text_or_bytes(data: bytes) -> str | bytes:
+    """A Lua string as Python gets it: text, if it is UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -69,10 +70,16 @@ def _without_twins(items: dict[Any, Any]) -> dict[Any, Any]:
     }
 
 
-TERMS = st.recursive(SCALARS | VALUES, _containers, max_leaves=12)
+def payloads(max_leaves: int = 12) -> st.SearchStrategy[Any]:
+    """Whatever can be sent to a process: every kind of value, alone and in tables.
+
+    Args:
+        max_leaves: How many values a payload holds at most.
+    """
+    return st.recursive(SCALARS | VALUES, _containers, max_leaves=max_leaves)
 
 
-def normal(value: Any) -> Any:
+def normal(value: Term) -> Term:
     """What a value is after it was in Lua."""
     for kind, rule in _RULES.items():
         if isinstance(value, kind):
@@ -80,7 +87,7 @@ def normal(value: Any) -> Any:
     return value
 
 
-def _normal_dict(items: dict[Any, Any]) -> Any:
+def _normal_dict(items: dict[Any, Any]) -> Term:
     table = {_normal_key(key): normal(item) for key, item in items.items() if item is not None}
     length = len(table)
     if length and {(int, n) for n in range(1, length + 1)} == {(type(k), k) for k in table}:
@@ -88,7 +95,7 @@ def _normal_dict(items: dict[Any, Any]) -> Any:
     return table
 
 
-_RULES: dict[Any, Callable[[Any], Any]] = {
+_RULES: dict[Any, Callable[[Any], Term]] = {
     bytes: text_or_bytes,
     timedelta: Duration.from_timedelta,
     datetime: Time.from_datetime,
@@ -98,13 +105,13 @@ _RULES: dict[Any, Callable[[Any], Any]] = {
 }
 
 
-def _normal_key(key: Any) -> Any:
+def _normal_key(key: Term) -> Term:
     if isinstance(key, float) and key.is_integer() and -(2**63) <= key < 2**63:
         return int(key)
     return normal(key)
 
 
-def exact(value: Any) -> Any:
+def exact(value: object) -> object:
     """A form in which == means the same value of the same type (1, 1.0, True, nan, -0.0)."""
     if isinstance(value, list):
         return ("list", [exact(item) for item in value])

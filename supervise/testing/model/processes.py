@@ -1,50 +1,18 @@
-"""The reference model: what processes, mailboxes, links, monitors and names must do. Knows no Lua.
+"""The reference model of processes, mailboxes, links, monitors and names. Knows no Lua.
 
 It is written to be read: lists and dicts, one method for each thing a process can ask for. A method
 returns what the asker gets. What happens to others is collected in `log` (what a watching node is
-told, in order) and in `woken` (the answers of those who waited, by ticket).
+told, in order) and in `woken` (the answers of those who waited, by ticket). Numbers in brackets are
+the invariants of supervision.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
-CLOSED = "closed"
-
-
-@frozen
-class Refusal:
-    """`nil, err` or `false, err`: only the kind of the error is compared."""
-
-    kind: str
-
-
-@frozen
-class Failure:
-    """Why a process ended abnormally."""
-
-    kind: str
-    message: str
-    details: Any = None
-
-
-@frozen
-class Message:
-    topic: str
-    sender: str | None
-    payload: Any
-
-
-@frozen
-class Event:
-    kind: str
-    pid: str
-    result: Any = None
-    error: Failure | None = None
-    reason: str | None = None
+from supervise.testing.model.values import CLOSED, Event, Failure, Message, Refusal, Value
 
 
 @define(eq=False)
@@ -65,7 +33,13 @@ class Channel:
     items: deque[Message | Event] = Factory(deque)
     waits: list[Wait] = Factory(list)
 
-    def shown(self, item: Message | Event) -> Any:
+    @property
+    def is_empty(self) -> bool:
+        """Whether a receive would wait."""
+        return not self.items and not self.closed
+
+    def shown(self, item: Message | Event) -> Value:
+        """What a receive of the item gives."""
         return item.payload if self.raw and isinstance(item, Message) else item
 
 
@@ -91,17 +65,20 @@ class Process:
 
     @property
     def is_port(self) -> bool:
+        """Whether its code is Python."""
         return self.host == "python"
 
     @property
     def mail(self) -> int:
+        """How many messages nobody has received yet."""
         return len(self.inbox.items) + sum(len(ch.items) for ch in self.listeners.values())
 
     def channel(self, name: str) -> Channel:
+        """The inbox, the events, or the listener of a topic, the last one if it has ended."""
         if name in ("inbox", "events"):
             found: Channel = getattr(self, name)
             return found
-        return self.listeners[name]
+        return self.listeners.get(name) or self.ended_listeners[name]
 
 
 TERMINATED = Failure("Canceled", "process terminated")
@@ -113,23 +90,29 @@ class Model:
     Args:
         max_processes: How many each host runs.
         max_mailbox: How many unread messages a process of each host holds.
+        now: The time, in nanoseconds.
     """
 
-    def __init__(self, max_processes: dict[str, float], max_mailbox: dict[str, float]) -> None:
+    def __init__(
+        self, max_processes: dict[str, float], max_mailbox: dict[str, float], now: int = 0
+    ) -> None:
         self.max_processes, self.max_mailbox = max_processes, max_mailbox
+        self.now = now
         self.live: dict[str, Process] = {}
         self.dead: dict[str, Process] = {}
         self.names: dict[str, Process] = {}
         self.sleepers: list[tuple[int, int, Process]] = []
-        self.log: list[tuple[Any, ...]] = []
-        self.woken: dict[int, tuple[Process, Any]] = {}
+        self.log: list[tuple[Value, ...]] = []
+        self.woken: dict[int, tuple[Process, Value]] = {}
 
     def find(self, dest: str) -> Process | None:
+        """The live process behind a pid or a name."""
         return self.live.get(dest) or self.names.get(dest)
 
     # Life
 
     def host_is_full(self, host: str) -> bool:
+        """Whether the host takes no more processes."""
         return sum(p.host == host for p in self.live.values()) >= self.max_processes[host]
 
     def born(
@@ -142,8 +125,8 @@ class Model:
         monitor: bool = False,
     ) -> Process:
         """Pids are never reused (42); what the parent asked for is attached at birth."""
-        assert pid not in self.live
-        assert pid not in self.dead
+        if pid in self.live or pid in self.dead:
+            raise AssertionError(f"pid {pid} was used before")
         child = self.live[pid] = Process(pid, host)
         if parent is not None:
             self.log.append(("spawned", pid, parent.pid))
@@ -153,7 +136,7 @@ class Model:
                 self.monitor(parent, pid)
         return child
 
-    def finish(self, process: Process, result: Any = None, error: Failure | None = None) -> None:
+    def finish(self, process: Process, result: Value = None, error: Failure | None = None) -> None:
         """An abnormal end takes along every linked process that does not trap links (52, 55)."""
         doomed = deque([(process, result, error, process.pid, error and error.message)])
         while doomed:
@@ -165,7 +148,7 @@ class Model:
                 failure = Failure("Canceled", "linked process failed", details)
                 doomed.append((peer, None, failure, origin, cause))
 
-    def _end(self, process: Process, result: Any, error: Failure | None) -> list[Process]:
+    def _end(self, process: Process, result: Value, error: Failure | None) -> list[Process]:
         """Ends one process; returns those that follow it."""
         process.alive = False
         self.dead[process.pid] = self.live.pop(process.pid)
@@ -175,7 +158,7 @@ class Model:
         for watcher in process.watchers:  # one EXIT each (50)
             del watcher.watching[process]
             if watcher is not process:
-                self.event(watcher, Event("EXIT", process.pid, result, error))
+                self.event(watcher, Event("EXIT", process.pid, result, error, at=self.now))
         followers = [] if error is None else self._break_links(process, error)
         for peer in process.links:  # links are symmetric, and gone after an end (48)
             del peer.links[process]
@@ -214,7 +197,7 @@ class Model:
         """Tells those who trap links (51); returns the others."""
         for peer in process.links:
             if peer.trap_links:
-                self.event(peer, Event("LINK_DOWN", process.pid, None, error))
+                self.event(peer, Event("LINK_DOWN", process.pid, None, error, at=self.now))
         return [peer for peer in process.links if not peer.trap_links]
 
     def _end_waits(self, process: Process) -> None:
@@ -225,23 +208,25 @@ class Model:
             if process.is_port:
                 self.woken[ticket] = (process, (None, CLOSED))
 
-    def terminate(self, dest: str) -> Any:
+    def terminate(self, dest: str) -> Value:
+        """Forces an end."""
         target = self.find(dest)
         if target is None:
             return Refusal("NotFound")
         self.finish(target, None, TERMINATED)
         return True
 
-    def cancel(self, process: Process, dest: str, reason: str) -> Any:
+    def cancel(self, process: Process, dest: str, reason: str) -> Value:
+        """Asks for an end: an event like any other."""
         target = self.find(dest)
         if target is None:
             return Refusal("NotFound")
-        self.event(target, Event("CANCEL", process.pid, reason=reason))
+        self.event(target, Event("CANCEL", process.pid, reason=reason, at=self.now))
         return True
 
     # Messages
 
-    def send(self, process: Process, dest: str, topic: str, payload: Any) -> Any:
+    def send(self, process: Process, dest: str, topic: str, payload: Value) -> Value:
         """In order, once, to whoever holds the pid or the name now (47, 57, 58)."""
         target = self.find(dest)
         if target is None:
@@ -255,6 +240,7 @@ class Model:
         return True
 
     def event(self, target: Process, event: Event) -> None:
+        """Events are never dropped."""
         self._put(target.events, event)
 
     def _put(self, channel: Channel, item: Message | Event) -> None:
@@ -263,7 +249,7 @@ class Model:
         else:
             channel.items.append(item)
 
-    def _wake(self, wait: Wait, channel: Channel, shown: Any) -> None:
+    def _wake(self, wait: Wait, channel: Channel, shown: Value) -> None:
         self._withdraw(wait)
         self.woken[wait.ticket] = (wait.process, (wait.channels.index(channel), shown))
 
@@ -273,7 +259,7 @@ class Model:
                 channel.waits.remove(wait)
         wait.process.waits.pop(wait.ticket, None)
 
-    def listen(self, process: Process, topic: str, *, raw: bool) -> Any:
+    def listen(self, process: Process, topic: str, *, raw: bool) -> Value:
         """What waits in the inbox under the topic moves to the listener, in order."""
         if topic == "" or topic.startswith("@"):
             return Refusal("Invalid")
@@ -281,13 +267,14 @@ class Model:
         if listener is None:
             listener = process.listeners[topic] = Channel(raw=raw)
             inbox = process.inbox
-            listener.items.extend(m for m in inbox.items if m.topic == topic)
-            inbox.items = deque(m for m in inbox.items if m.topic != topic)
+            claimed = [m for m in inbox.items if isinstance(m, Message) and m.topic == topic]
+            listener.items.extend(claimed)
+            inbox.items = deque(m for m in inbox.items if m not in claimed)
         elif not raw:
             listener.raw = False
         return True
 
-    def unlisten(self, process: Process, topic: str) -> Any:
+    def unlisten(self, process: Process, topic: str) -> Value:
         """What the listener still holds can be received; then it is closed."""
         if topic not in process.listeners:
             return Refusal("Invalid")
@@ -298,7 +285,7 @@ class Model:
         return True
 
     @staticmethod
-    def drain(channel: Channel) -> list[Any]:
+    def drain(channel: Channel) -> list[Value]:
         """Everything that can be received without waiting."""
         items = [channel.shown(item) for item in channel.items]
         channel.items.clear()
@@ -311,6 +298,9 @@ class Model:
             if channel.items:
                 item = channel.shown(channel.items.popleft())
                 self.woken[ticket] = (process, (index, item))
+                return
+            if channel.closed:
+                self.woken[ticket] = (process, (index, CLOSED))
                 return
         wait = process.waits[ticket] = Wait(process, ticket, channels)
         for channel in channels:
@@ -334,12 +324,14 @@ class Model:
             channel.items.appendleft(item)
 
     def wait_for_end(self, process: Process, ticket: int, target: Process) -> None:
+        """The answer is how the target ends."""
         process.waits[ticket] = target
         target.awaited_by.append((process, ticket))
 
     # Watching
 
-    def monitor(self, process: Process, dest: str) -> Any:
+    def monitor(self, process: Process, dest: str) -> Value:
+        """One monitor for each watcher and target."""
         target = self.find(dest)
         if target is None:  # an answer, never silence (54)
             return Refusal("NotFound")
@@ -348,13 +340,14 @@ class Model:
         target.watchers[process] = process.watching[target] = None
         return True
 
-    def unmonitor(self, process: Process, dest: str) -> Any:
+    def unmonitor(self, process: Process, dest: str) -> Value:
+        """Idempotent."""
         target = self.find(dest)
         if target is not None and process in target.watchers:
             del target.watchers[process], process.watching[target]
         return True
 
-    def link(self, process: Process, dest: str) -> Any:
+    def link(self, process: Process, dest: str) -> Value:
         """Symmetric and idempotent (48, 49); a process is not linked to itself."""
         target = self.find(dest)
         if target is None:
@@ -363,7 +356,8 @@ class Model:
             process.links[target] = target.links[process] = None
         return True
 
-    def unlink(self, process: Process, dest: str) -> Any:
+    def unlink(self, process: Process, dest: str) -> Value:
+        """Idempotent, both directions."""
         target = self.find(dest)
         if target is not None and target in process.links:
             del process.links[target], target.links[process]
@@ -371,7 +365,7 @@ class Model:
 
     # Names
 
-    def register(self, name: str, pid: str) -> Any:
+    def register(self, name: str, pid: str) -> Value:
         """A name has one holder (43)."""
         if name == "" or name.startswith(("@", "{")) or not pid.startswith("{"):
             return Refusal("Invalid")
@@ -386,7 +380,8 @@ class Model:
             self.log.append(("registered", name, pid))
         return True
 
-    def unregister(self, name: str) -> Any:
+    def unregister(self, name: str) -> Value:
+        """Anyone may release a name."""
         holder = self.names.pop(name, None)
         if holder is None:
             return False
@@ -394,17 +389,20 @@ class Model:
         self.log.append(("released", name, holder.pid))
         return True
 
-    def lookup(self, name: str) -> Any:
+    def lookup(self, name: str) -> Value:
+        """No name of the dead is found (46)."""
         holder = self.names.get(name)
         return Refusal("NotFound") if holder is None else holder.pid
 
     # Time
 
     def sleep(self, process: Process, ticket: int, until: int) -> None:
+        """The ticket is among those of `advance` when the time has come."""
         self.sleepers.append((until, ticket, process))
 
     def advance(self, now: int) -> list[int]:
         """The tickets of those who wake, by time, then by who went to sleep first."""
+        self.now = now
         woken = sorted((until, ticket) for until, ticket, _ in self.sleepers if until <= now)
         self.sleepers = [s for s in self.sleepers if s[0] > now]
         return [ticket for _, ticket in woken]

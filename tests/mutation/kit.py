@@ -1,0 +1,62 @@
+"""What mutants of the kernel are held against, the quickest first."""
+
+from __future__ import annotations
+
+import importlib
+
+from hypothesis import given, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests import conftest  # noqa: F401 - it knows the profile
+
+settings.load_profile("mutants")
+
+# The tests take their settings as they are imported.
+from supervise.testing.model.running import predict  # noqa: E402
+from supervise.testing.observing import observe  # noqa: E402
+from supervise.testing.program_strategies import lua_programs  # noqa: E402
+from tests import test_kernel_model  # noqa: E402
+from tests.puppets import World  # noqa: E402
+
+PROGRAMS = 300
+
+
+def _corpus():
+    """Programs and what they must show; drawn once, since every mutant is shown the same."""
+    drawn = []
+
+    @given(lua_programs())
+    @settings(max_examples=PROGRAMS)
+    def draw(program):
+        limits = {"seconds": 2.5}
+        if len(drawn) % 4 == 0:
+            limits |= {"max_processes": 3, "max_mailbox": 2}
+        drawn.append((program, limits, predict(program, **limits)))
+
+    draw()
+    return drawn
+
+
+CORPUS = _corpus()
+
+
+def programs_show_what_they_must():
+    """The property of tests/test_testing_programs.py, over the corpus."""
+    for program, limits, expected in CORPUS:
+        assert observe(program, **limits) == expected
+
+
+def relations_are_ordered_sets():
+    """The property of tests/test_kernel_units.py, in a state with the mutant."""
+    units = importlib.import_module("tests.test_kernel_units")
+    units.test_a_relation_is_an_ordered_set()
+
+
+CHECKS = (
+    relations_are_ordered_sets,
+    test_kernel_model.test_few_processes_watch_name_and_end_each_other,
+    test_kernel_model.test_a_mailbox_keeps_what_nobody_took,
+    programs_show_what_they_must,
+    lambda: run_state_machine_as_test(test_kernel_model.KernelAgainstModel),
+    lambda: test_kernel_model.test_the_memory_of_the_lua_state_returns_to_its_baseline(World()),
+)
