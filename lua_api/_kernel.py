@@ -182,11 +182,17 @@ class Kernel:
     Args:
         now: What the clock of `step` shows now, in seconds.
         epoch: The unix time in seconds at which it showed 0.
+        new_state: Makes the Lua state, given the transitions of the machine's zone in wire form.
     """
 
-    def __init__(self, now: float = 0.0, epoch: float = 0.0) -> None:
+    def __init__(
+        self,
+        now: float = 0.0,
+        epoch: float = 0.0,
+        new_state: Callable[[bytes], Any] = new_kernel_state,
+    ) -> None:
         zone = _zones.local_zone_name()
-        self._lua = new_kernel_state(_terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]))
+        self._lua = new_state(_terms.encode(_zones.transitions(zone) or [(0, 0, "UTC")]))
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request
         self._step = self._lua.step

@@ -13,21 +13,24 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 
-def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, str, bytes]]:
+def lua_files(
+    folder: Traversable, place: str, prefix: str = ""
+) -> Iterator[tuple[str, str, bytes]]:
+    """Every Lua file below a folder of this package, as `kernel_files` has them."""
     for item in folder.iterdir():
         if item.is_dir():
-            yield from _files(item, f"{prefix}{item.name}.")
+            yield from lua_files(item, place, f"{prefix}{item.name}.")
         elif item.name.endswith(".lua"):
             stem = item.name.removesuffix(".lua")
             module = prefix.removesuffix(".") if stem == "init" else prefix + stem
-            path = "lua_api/lua/" + prefix.replace(".", "/") + item.name
+            path = f"lua_api/{place}/" + prefix.replace(".", "/") + item.name
             yield module, path, item.read_bytes()
 
 
 @functools.cache
-def _kernel_files() -> tuple[tuple[str, str, bytes], ...]:
-    """Every Lua file of this package: module name, path for error messages, text."""
-    return tuple(_files(resources.files("lua_api") / "lua", ""))
+def kernel_files() -> tuple[tuple[str, str, bytes], ...]:
+    """Every Lua file of the kernel and the API: module name, path for error messages, text."""
+    return tuple(lua_files(resources.files("lua_api") / "lua", "lua"))
 
 
 _PRELOAD = b"""
@@ -58,6 +61,17 @@ def _refuse(_object: object, _name: object, _setting: bool) -> NoReturn:  # noqa
     raise AttributeError("Lua has no access to Python objects")
 
 
+def new_runtime() -> Any:  # noqa: ANN401 - it has no types
+    """A Lua state that reaches nothing of Python; strings cross it as bytes."""
+    return lua54.LuaRuntime(
+        encoding=None,
+        unpack_returned_tuples=True,
+        register_eval=False,
+        register_builtins=False,
+        attribute_filter=_refuse,
+    )
+
+
 def new_kernel_state(local_zone: bytes) -> Any:  # noqa: ANN401 - a Lua table
     """Make a Lua state and load the kernel into it.
 
@@ -67,14 +81,8 @@ def new_kernel_state(local_zone: bytes) -> Any:  # noqa: ANN401 - a Lua table
     Returns:
         The table of kernel functions (see `lua/kernel/init.lua`); strings cross it as bytes.
     """
-    runtime = lua54.LuaRuntime(
-        encoding=None,
-        unpack_returned_tuples=True,
-        register_eval=False,
-        register_builtins=False,
-        attribute_filter=_refuse,
-    )
+    runtime = new_runtime()
     preload = runtime.execute(b"return function(...) " + _PRELOAD + b" end")
-    for name, path, text in _kernel_files():
+    for name, path, text in kernel_files():
         preload(name.encode(), b"@" + path.encode(), text)
     return runtime.execute(b"return function(...) " + _BOOT + b" end")(local_zone)

@@ -12,6 +12,7 @@ from supervise.testing import (
     KillAtStep,
     RaiseInCall,
     Sent,
+    StallChild,
     Trace,
     TraceError,
 )
@@ -64,12 +65,14 @@ def test_a_plan_prints_as_the_code_that_makes_it():
             KillAtStep("echo"),
             RaiseInCall("echo", "time.sleep", 2, message="no"),
             JumpClock(1.0, 2),
+            StallChild("root/feed", seconds=2.5),
         ]
     )
 
     assert repr(plan) == (
         "FaultPlan([KillAtStep('root/pool/echo', 3, incarnation=2), KillAtStep('echo'), "
-        "RaiseInCall('echo', 'time.sleep', 2, message='no'), JumpClock(1.0, 2)])"
+        "RaiseInCall('echo', 'time.sleep', 2, message='no'), JumpClock(1.0, 2), "
+        "StallChild('root/feed', seconds=2.5)])"
     )
     assert eval(repr(plan), vars(supervise.testing)) == plan  # noqa: S307 - this is its promise
 

@@ -9,6 +9,7 @@ from supervise.testing._faults import (
     Fault,
     FaultPlan,
     JumpClock,
+    KillAt,
     KillAtSend,
     KillAtStep,
     KillDuringStart,
@@ -18,6 +19,7 @@ from supervise.testing._faults import (
     RaiseInCall,
     StallChild,
 )
+from supervise.testing._injector import PlanError
 from supervise.testing._records import (
     Exited,
     Fact,
@@ -39,6 +41,7 @@ from supervise.testing._records import (
     Unlinked,
     Unmonitored,
 )
+from supervise.testing._simulate import RestlessError, simulate
 from supervise.testing._trace import Trace
 from supervise.testing._tree_text import Expected
 from supervise.testing._wait import AwaitedInVainError
@@ -66,6 +69,7 @@ __all__ = [
     "Finished",
     "Injected",
     "JumpClock",
+    "KillAt",
     "KillAtSend",
     "KillAtStep",
     "KillDuringStart",
@@ -76,6 +80,7 @@ __all__ = [
     "Monitored",
     "Opened",
     "OutOfMemory",
+    "PlanError",
     "Printed",
     "RaiseInCall",
     "Ready",
@@ -83,6 +88,7 @@ __all__ = [
     "Record",
     "Registered",
     "Released",
+    "RestlessError",
     "SeedingError",
     "Sent",
     "Settled",
@@ -100,6 +106,7 @@ __all__ = [
     "run_until_idle",
     "seeded",
     "seeded_scheduler",
+    "simulate",
     "wait_exit",
     "wait_restarted",
 ]

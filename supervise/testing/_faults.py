@@ -17,11 +17,14 @@ T = TypeVar("T")
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any attrs instance
-    parts = []
+    parts, named = [], False
     for attribute in attrs.fields(type(value)):
         held = getattr(value, attribute.name)
-        if held != attribute.default:
-            parts.append(f"{attribute.name}={held!r}" if attribute.kw_only else repr(held))
+        if held == attribute.default:
+            named = True
+        else:
+            by_name = named or attribute.kw_only
+            parts.append(f"{attribute.name}={held!r}" if by_name else repr(held))
     return f"{type(value).__name__}({', '.join(parts)})"
 
 
@@ -77,6 +80,18 @@ class KillAtSend(_ProcessFault):
 
     send: int = _count()
     incarnation: int = _incarnation()
+
+
+@frozen(repr=False)
+class KillAt(_ProcessFault):
+    """End a process by force at a certain time; nothing happens if it is not alive then.
+
+    Attributes:
+        process: Which process: Lua, Python, or a supervisor; the one that is alive then.
+        at: When, in seconds since the simulation began.
+    """
+
+    at: float = field(default=0.0, validator=_SECONDS)
 
 
 @frozen(repr=False)
@@ -247,7 +262,8 @@ class JumpClock(_Fault):
 
 
 Fault: TypeAlias = (
-    KillAtStep
+    KillAt
+    | KillAtStep
     | KillAtSend
     | KillDuringStart
     | KillDuringStop

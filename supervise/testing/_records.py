@@ -65,7 +65,7 @@ class Ready(Fact, frozen=True):
 
 
 class Exited(Fact, frozen=True):
-    """A process has ended: it cannot be found any more, and its names are free.
+    """A process has ended: it cannot be found any more, its names are free, its watchers were told.
 
     Attributes:
         pid: Its pid.
@@ -74,6 +74,7 @@ class Exited(Fact, frozen=True):
         kind: The kind of the error, such as `"Canceled"`; `""` where there is none.
         forced: Whether others ended it: `"shutdown"`, `"terminated"` or `""`.
         uptime: Seconds.
+        result: The first result of `main`, as plain data.
     """
 
     pid: str
@@ -82,6 +83,7 @@ class Exited(Fact, frozen=True):
     kind: str = ""
     forced: str = ""
     uptime: float = 0.0
+    result: Any = None
 
 
 class Registered(Fact, frozen=True):
@@ -124,7 +126,7 @@ class Sent(Fact, frozen=True):
 
 
 class Received(Fact, frozen=True):
-    """A process took a message out of its mailbox.
+    """A Lua process took a message out of its mailbox.
 
     Attributes:
         pid: The receiver.

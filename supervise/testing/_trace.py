@@ -58,7 +58,8 @@ class Trace(Sequence[Record]):
         Raises:
             TraceError: It is none, or one of another version.
         """
-        return cls(*_codec.decode(data))
+        seed, faults, records = _codec.decode(data)
+        return cls(seed, faults, records)
 
     def __str__(self) -> str:
         return _timeline.render(self.seed, self.faults, self.records)
