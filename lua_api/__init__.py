@@ -19,7 +19,7 @@ from lua_api._effects import (
 )
 from lua_api._errors import TermError
 from lua_api._kernel import Kernel, ProcessInfo, Statistics, Step
-from lua_api._simulated import SimulatedKernel
+from lua_api._simulated import RestlessProcessesError, SimulatedKernel
 from lua_api._terms import as_text, decode, encode, encode_list
 from lua_api._values import Duration, Fault, Term, Time
 
@@ -42,6 +42,7 @@ __all__ = [
     "ProcessSpawned",
     "ProcessStarted",
     "Reply",
+    "RestlessProcessesError",
     "SimulatedKernel",
     "Statistics",
     "Step",

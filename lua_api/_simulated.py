@@ -1,9 +1,9 @@
 """A kernel for simulations: a seed decides what it leaves open, and every step of it is noted.
 
-Making a Lua state and compiling the kernel takes ten times as long as running a small tree, so one
-state serves one simulation after the other. Each gets a kernel of its own: every module is run anew,
-so that no table of one kernel can be reached from the next. What they share is Lua's own library
-and compiled code.
+Making a Lua state and compiling the kernel takes longer than running a small tree, so one state
+serves one simulation after the other. Each gets a kernel of its own: every module is run anew, so
+that no table of one kernel can be reached from the next. What they share is Lua's own library and
+compiled code.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ local function add(name, chunk_name, text)
   chunks[name] = assert(load(text, chunk_name, "t"))
 end
 
--- Sources that were compiled for an earlier kernel: a function that makes the body of a program anew.
+-- What was compiled for an earlier kernel: functions that make the body of a program anew.
 local compiled = {}
 local compile = load
 
@@ -94,6 +94,10 @@ def _fresh_kernel(_: bytes) -> Any:  # noqa: ANN401 - a Lua table
     return cast("Callable[[], Any]", fresh)()
 
 
+class RestlessProcessesError(Exception):
+    """The processes of a simulation never wait."""
+
+
 class SimulatedKernel(Kernel):
     """A kernel for one simulation.
 
@@ -103,6 +107,7 @@ class SimulatedKernel(Kernel):
             `simulation/facts.lua`), time in nanoseconds, and the fields of that kind.
         child_of: Says which child the supervisor with this pid starts: its path, and which life of
             it this is.
+        max_turns: How many turns processes may take in all.
     """
 
     def __init__(
@@ -110,8 +115,10 @@ class SimulatedKernel(Kernel):
         epoch: float,
         on_facts: Callable[[list[Any]], None],
         child_of: Callable[[str], tuple[str, int]],
+        max_turns: int,
     ) -> None:
         super().__init__(0.0, epoch, _fresh_kernel)
+        self._max_turns = max_turns
         self._child_of = child_of
         self._on_facts = on_facts
         self._take = self._lua.facts
@@ -157,11 +164,6 @@ class SimulatedKernel(Kernel):
         self._note()
         return lost
 
-    def turns(self) -> int:
-        """How many turns processes have taken."""
-        turns: int = self._lua.turns()
-        return turns
-
     # What changes something, and what happened then
 
     def _note(self) -> None:
@@ -170,9 +172,15 @@ class SimulatedKernel(Kernel):
             self._on_facts(cast("list[Any]", _terms.decode(rows)))
 
     def step(self, now: float, budget: int) -> Step:
-        """See `Kernel.step`."""
+        """See `Kernel.step`.
+
+        Raises:
+            RestlessProcessesError: Processes have taken more turns than they may.
+        """
         step = super().step(now, budget)
         self._note()
+        if self._lua.turns() > self._max_turns:
+            raise RestlessProcessesError
         return step
 
     def open_port(self, label: str = "python", owner: str | None = None) -> str:

@@ -21,6 +21,7 @@ from supervise.testing._faults import (
 )
 from supervise.testing._injector import PlanError
 from supervise.testing._records import (
+    Declared,
     Exited,
     Fact,
     Finished,
@@ -44,6 +45,7 @@ from supervise.testing._records import (
 from supervise.testing._simulate import RestlessError, simulate
 from supervise.testing._trace import Trace
 from supervise.testing._tree_text import Expected
+from supervise.testing._violation import Invariant, Violation
 from supervise.testing._wait import AwaitedInVainError
 from supervise.testing.helpers import (
     assert_tree,
@@ -52,12 +54,15 @@ from supervise.testing.helpers import (
     wait_exit,
     wait_restarted,
 )
+from supervise.testing.invariants import INVARIANTS, InvariantError, UnknownInvariantError, check
 from supervise.testing.nodes import LeakError, open_test_node
 from supervise.testing.seeding import SeedingError, current_seed, seeded, seeded_scheduler
 
 __all__ = [
+    "INVARIANTS",
     "AwaitedInVainError",
     "CancelCaller",
+    "Declared",
     "DelayDelivery",
     "DropDelivery",
     "Exited",
@@ -68,6 +73,8 @@ __all__ = [
     "FaultPlan",
     "Finished",
     "Injected",
+    "Invariant",
+    "InvariantError",
     "JumpClock",
     "KillAt",
     "KillAtSend",
@@ -97,9 +104,12 @@ __all__ = [
     "StallChild",
     "Trace",
     "TraceError",
+    "UnknownInvariantError",
     "Unlinked",
     "Unmonitored",
+    "Violation",
     "assert_tree",
+    "check",
     "current_seed",
     "kill_and_wait",
     "open_test_node",

@@ -20,7 +20,7 @@ def driven(running: Awaitable[Any], at_await: AtAwait) -> Generator[Any, Any, An
     failure: BaseException | None = None
     while True:
         try:
-            trap = steps.send(answer) if failure is None else steps.throw(failure)  # type: ignore[attr-defined]
+            trap = steps.send(answer) if failure is None else steps.throw(failure)
         except StopIteration as end:
             return end.value
         awaits += 1

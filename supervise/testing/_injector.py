@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -13,7 +13,6 @@ import trio
 from lua_api import SimulatedKernel
 from specs import ChildSpec, DynamicSupervisorSpec, SuperviseError, SupervisorSpec, TaskStart
 from supervise import _events as ev
-from supervise._errors import NoProcessError
 from supervise._task_child import current_process
 from supervise.testing import _faults as f
 from supervise.testing._driven import driven
@@ -92,7 +91,7 @@ class Injector:
 
     # At a certain time
 
-    def timed(self, node: Node, hosts: Iterable[str]) -> list[Callable[[], Any]]:
+    def timed(self, node: Node, hosts: Iterable[str]) -> Sequence[Callable[[], Any]]:
         """A task for each fault that waits for a time.
 
         Raises:
@@ -208,9 +207,7 @@ class Injector:
 
     def _strike(self, fault: Any, number: int, scope: trio.CancelScope) -> float:  # noqa: ANN401
         now, injected = trio.current_time(), self._recorder.injected
-        if isinstance(fault, f.KillAtStep) and fault.step == number:
-            self._kill(fault, current_process().pid)
-        elif isinstance(fault, f.KillDuringStart) and number == 1:
+        if _kills_at(fault, number):
             self._kill(fault, current_process().pid)
         elif isinstance(fault, f.StallChild) and fault.awaits == number:
             injected(now, fault, current_process().pid, f"it hangs for {fault.seconds:g} s")
@@ -248,6 +245,12 @@ class Injector:
             for fault in self._faults
             if isinstance(fault, kind) and fault.process == path and fault.incarnation == life
         ]
+
+
+def _kills_at(fault: Any, number: int) -> bool:  # noqa: ANN401 - a fault
+    if isinstance(fault, f.KillDuringStart):
+        return number == 1
+    return isinstance(fault, f.KillAtStep) and fault.step == number
 
 
 class InjectedError(SuperviseError):

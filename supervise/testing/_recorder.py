@@ -9,8 +9,14 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from lua_api import as_text
-from supervise._events import ChildExited, ChildStartFailed, ChildStarting, Event
-from supervise._events import SupervisorExited, SupervisorStopping
+from supervise._events import (
+    ChildExited,
+    ChildStartFailed,
+    ChildStarting,
+    Event,
+    SupervisorExited,
+    SupervisorStopping,
+)
 from supervise.testing import _records as rec
 from supervise.testing._plain import plain, plain_reason
 from supervise.testing._records import Record
@@ -57,11 +63,11 @@ def _sent(at: float, pid: Any, sender: str | None, topic: Any, payload: Any, err
     return rec.Sent(at, _text(pid), sender, _text(topic), plain(payload), _text(error))
 
 
-def _received(at: float, pid: str, sender: str | None, topic: Any, payload: Any) -> Record:  # noqa: ANN401, PLR0917
+def _received(at: float, pid: str, sender: str | None, topic: Any, payload: Any) -> Record:  # noqa: ANN401
     return rec.Received(at, pid, sender, _text(topic), plain(payload))
 
 
-def _signalled(at: float, pid: str, kind: str, about: str, error: Any) -> Record:  # noqa: ANN401, PLR0917
+def _signalled(at: float, pid: str, kind: str, about: str, error: Any) -> Record:  # noqa: ANN401
     return rec.Signalled(at, pid, kind, about, _text(error))
 
 

@@ -23,6 +23,22 @@ class Fact(Struct, frozen=True):
     at: float
 
 
+class Declared(Fact, frozen=True):
+    """What the spec of a supervisor says.
+
+    Attributes:
+        supervisor: Its path.
+        strategy: Its strategy; `"dynamic"` for a dynamic supervisor.
+        max_restarts: Its limit.
+        max_seconds: The window of its limit, in seconds.
+    """
+
+    supervisor: str
+    strategy: str
+    max_restarts: int
+    max_seconds: float
+
+
 class Opened(Fact, frozen=True):
     """A process whose code is Python got its pid: a supervisor, a Python child, or a task.
 

@@ -11,9 +11,15 @@ from typing import Any, Final, TypeAlias
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from lua_api import SimulatedKernel
-from specs import AnySupervisorSpec, DynamicSupervisorSpec, Entry, HostSpec, SuperviseError
-from specs import SupervisorSpec
+from lua_api import RestlessProcessesError, SimulatedKernel
+from specs import (
+    AnySupervisorSpec,
+    DynamicSupervisorSpec,
+    Entry,
+    HostSpec,
+    SuperviseError,
+    SupervisorSpec,
+)
 from supervise._errors import RestartIntensityError, StartError, SupervisorFailedError
 from supervise._events import Event
 from supervise._node import Node
@@ -67,7 +73,17 @@ class SimulatedNode(Node):
 
     async def start(self, spec: AnySupervisorSpec) -> Supervisor:
         """See `Node.start`."""
+        self._declare(spec, spec.id)
         return await super().start(self._injector.wrapped(spec))
+
+    def _declare(self, spec: AnySupervisorSpec, path: str) -> None:
+        strategy = spec.strategy.value if isinstance(spec, SupervisorSpec) else "dynamic"
+        self._recorder.records.append(
+            rec.Declared(trio.current_time(), path, strategy, spec.max_restarts, spec.max_seconds)
+        )
+        for child in spec.children if isinstance(spec, SupervisorSpec) else ():
+            if isinstance(child.start, SupervisorSpec | DynamicSupervisorSpec):
+                self._declare(child.start, f"{path}/{child.id}")
 
     def seed(self, seed: int) -> None:
         """Let the seed decide about backoffs, and about alarms that are set for the same time."""
@@ -89,8 +105,10 @@ class _Simulation:
         seed: int,
         faults: FaultPlan,
         duration: float,
+        *,
         sources: Sources,
         hosts: Sequence[HostSpec],
+        max_turns: int,
     ) -> None:
         self._what = what
         self._seed = seed
@@ -100,7 +118,9 @@ class _Simulation:
         self.clock = MockClock(autojump_threshold=0)
         self.recorder = Recorder(tuple(map(repr, faults)))
         self.injector = Injector(faults, self.recorder, self.clock)
-        self.kernel = SimulatedKernel(EPOCH, self.recorder.on_facts, self.recorder.child_of)
+        self.kernel = SimulatedKernel(
+            EPOCH, self.recorder.on_facts, self.recorder.child_of, max_turns
+        )
         self.injector.plan(self.kernel)
         self.kernel.begin(seed)
         self._sources = sources
@@ -120,6 +140,8 @@ class _Simulation:
                         nursery.cancel_scope.cancel()
                 else:
                     await self._body(node)
+        except RestlessProcessesError as exc:
+            raise RestlessError(self._restless()) from exc
         except _GAVE_UP as exc:
             error = text_of(exc)
         except ExceptionGroup as group:
@@ -130,6 +152,13 @@ class _Simulation:
         left = self.kernel.statistics()
         self.recorder.records.append(
             rec.Finished(trio.current_time(), error, left.processes, left.names, left.timers)
+        )
+
+    def _restless(self) -> str:
+        ready = [f"{info.pid} ({info.entry})" for info in self.kernel.processes()]
+        return (
+            f"processes never wait, so time stands still at {trio.current_time():g} s; alive: "
+            f"{', '.join(ready)}. Let them sleep or receive, or give a larger max_turns"
         )
 
     async def _body(self, node: SimulatedNode) -> None:
@@ -167,6 +196,7 @@ def simulate(
     source: str | Path | Iterable[str | Path] = (),
     hosts: Sequence[HostSpec] = DEFAULT_HOSTS,
     entries: Mapping[str, Entry | str | Path] | None = None,
+    max_turns: int = MOST_TURNS,
 ) -> Trace:
     """Run a tree, or a program, on a virtual clock, and tell what happened.
 
@@ -180,14 +210,16 @@ def simulate(
     `os.date` without `!` and `os.time` of a table depend on the machine's time zone.
 
     Args:
-        what: A tree, which is started, runs for `duration` and is stopped; or `async def app(node)`,
-            which runs to its end.
+        what: A tree, which is started, runs for `duration` and is stopped; or a program,
+            `async def app(node)`, which runs to its end.
         seed: Any whole number.
         faults: What goes wrong.
         duration: Seconds of virtual time that a tree runs for; 10.0 by default.
         source: As for `open_node`.
         hosts: As for `open_node`.
         entries: As for `open_node`.
+        max_turns: Turns of Lua processes after which the simulation is given up; a million by
+            default.
 
     Returns:
         What happened. A tree that gave up, or did not start, says so in the last record.
@@ -204,7 +236,15 @@ def simulate(
     """
     plan = faults if isinstance(faults, FaultPlan) else FaultPlan(faults)
     roots = [source] if isinstance(source, str | Path) else source
-    simulation = _Simulation(what, seed, plan, duration, Sources(roots, entries or {}), hosts)
+    simulation = _Simulation(
+        what,
+        seed,
+        plan,
+        duration,
+        sources=Sources(roots, entries or {}),
+        hosts=hosts,
+        max_turns=max_turns,
+    )
     with deterministic(seed):
         trio.run(simulation.run, clock=simulation.clock)
     simulation.injector.check_names(simulation.known())

@@ -49,6 +49,9 @@ def _child_end(word: str) -> Callable[[Any], str]:
 
 
 _WORDS: Final[Mapping[type[Any], Callable[[Any], str]]] = {
+    rec.Declared: lambda r: (
+        f"{r.supervisor} is {r.strategy}, {r.max_restarts} restarts in {r.max_seconds:g} s"
+    ),
     rec.Opened: lambda r: f"{r.pid} is {r.label}" + (" (supervisor)" if r.supervisor else ""),
     rec.Spawned: _spawned,
     rec.Ready: lambda r: f"{r.pid} started with {_short(r.value)}",

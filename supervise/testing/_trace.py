@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from attrs import field, frozen
@@ -11,6 +11,10 @@ from supervise.testing import _codec, _timeline
 from supervise.testing._records import Record
 
 R = TypeVar("R")
+
+
+def _as_tuple(records: Iterable[Record]) -> tuple[Record, ...]:
+    return tuple(records)
 
 
 @frozen(repr=False)
@@ -28,7 +32,7 @@ class Trace(Sequence[Record]):
 
     seed: int
     faults: str
-    records: tuple[Record, ...] = field(converter=tuple)
+    records: tuple[Record, ...] = field(converter=_as_tuple)
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -43,7 +47,11 @@ class Trace(Sequence[Record]):
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
-    def of(self, *kinds: type[R]) -> list[R]:
+    @overload
+    def of(self, kind: type[R], /) -> list[R]: ...
+    @overload
+    def of(self, *kinds: type[Any]) -> list[Any]: ...
+    def of(self, *kinds: type[Any]) -> list[Any]:
         """The records of these types, in order."""
         return [record for record in self.records if isinstance(record, kinds)]
 
