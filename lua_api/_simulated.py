@@ -3,7 +3,8 @@
 Making a Lua state and compiling the kernel takes longer than running a small tree, so one state
 serves one simulation after the other. Each gets a kernel of its own: every module is run anew, so
 that no table of one kernel can be reached from the next. What they share is Lua's own library and
-compiled code.
+compiled code, and the modules of plain functions and values, which hold nothing of a kernel and
+which no process can change.
 """
 
 from __future__ import annotations
@@ -47,16 +48,37 @@ local function load_once(text, chunk_name, mode, env)
   return found
 end
 
+local shared = {}
+for name in string.gmatch([[
+  kernel.int kernel.numbers54 kernel.classes kernel.refuse kernel.op kernel.copy kernel.stack
+  kernel.fault kernel.relation kernel.wire kernel.wire_reader kernel.wire_writer
+  api.argument api.errors api.text api.message
+  api.time.chunks api.time.civil api.time.digits api.time.duration api.time.duration_text
+  api.time.instant api.time.layout api.time.location api.time.memo api.time.object
+  api.time.reading api.time.rounding api.time.zone_text
+  simulation.ordered simulation.rng
+]], "%S+") do
+  shared[name] = false
+end
+
 local function fresh()
-  local loaded, loaders = {}, chunks
+  local loaded, loaders, for_all = {}, chunks, false
   require = function(name)
-    local module = loaded[name]
-    if module == nil then
-      module = loaders[name](name)
-      loaded[name] = module
+    local is_shared = shared[name] ~= nil
+    if for_all and not is_shared then
+      error("what kernels share must not need " .. name .. ", which each has for itself")
     end
-    return module
+    local place = is_shared and shared or loaded
+    if not place[name] then
+      local before = for_all
+      for_all = is_shared
+      place[name] = loaders[name](name)
+      for_all = before
+    end
+    return place[name]
   end
+  -- The classes of one kernel go with it.
+  setmetatable(require("kernel.classes").by_metatable, { __mode = "k" })
   load = load_once
   require("kernel.sources")
   load = compile

@@ -13,6 +13,7 @@ local function load_ordered(names)
   next, pairs, tostring = raw.next, raw.pairs, raw.tostring
 end
 
+ordered.reset()
 load_ordered({ "kernel.wire_writer", "kernel.fault" })
 require("kernel.zones").provide("Local", { { 0, 0, "UTC" } })
 
@@ -35,8 +36,19 @@ end
 coroutine.yield = function(...)
   return raised(yield(...))
 end
-load_ordered({ "api.sandbox" })
+local G = require("api.sandbox")
 coroutine.yield = yield
+
+G.next, G.pairs, G.tostring = ordered.next, ordered.pairs, ordered.tostring
+local put_line = G.print
+
+function G.print(...)
+  local parts, n = { ... }, select("#", ...)
+  for i = 1, n do
+    parts[i] = ordered.tostring(parts[i])
+  end
+  return put_line(table.unpack(parts, 1, n))
+end
 
 local kernel = require("kernel")
 local channel = require("kernel.channel")

@@ -8,8 +8,15 @@ local M = {}
 
 local RANK = { number = 1, string = 2, boolean = 3 }
 
-local numbers = setmetatable({}, { __mode = "k" })
-local last = 0
+local numbers, last, walks
+
+--- Forgets every object: numbers begin with 1 again.
+function M.reset()
+  numbers, walks = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
+  last = 0
+end
+
+M.reset()
 
 local function number_of(object)
   local number = numbers[object]
@@ -52,8 +59,6 @@ local function sorted_keys(t)
   return { keys = keys, place = place }
 end
 
-local walks = setmetatable({}, { __mode = "k" })
-
 function M.next(t, key)
   if type(t) ~= "table" then
     return raw_next(t, key)
@@ -90,10 +95,11 @@ local raw_pairs = pairs
 
 function M.pairs(t)
   local metatable = getmetatable(t)
-  if type(t) ~= "table" or (metatable and metatable.__pairs) then
-    return raw_pairs(t)
+  if type(t) == "table" and not (metatable and metatable.__pairs) then
+    return M.next, t, nil
   end
-  return M.next, t, nil
+  local step, state, first = raw_pairs(t)
+  return step == raw_next and M.next or step, state, first
 end
 
 function M.tostring(...)

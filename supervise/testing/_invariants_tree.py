@@ -313,6 +313,9 @@ def _charges(life: Life) -> list[ev.ChildEvent]:
     Not the one that was too many, and of several at once that a group has in common only one.
     """
     grouped = life.declared is not None and life.declared.strategy in _GROUPS
+    too_many = {
+        event.cause for event in life.events if isinstance(event, ev.SupervisorStopping)
+    }
     found: list[ev.ChildEvent] = []
     for event, table in life.steps():
         if (
@@ -323,7 +326,7 @@ def _charges(life: Life) -> list[ev.ChildEvent]:
             continue
         if grouped and found and found[-1].number == event.number - 1:
             found.pop()
-        if not isinstance(life.numbered(event.number + 1), ev.SupervisorStopping):
+        if event.number not in too_many:
             found.append(event)
     return found
 
