@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lupa.lua54 import LuaRuntime
 import lua_api
 import specs
 import supervise
+import supervise.testing
 from tests.kernel_state import preload
 
 ROOT = Path(specs.__file__).parent.parent
@@ -25,6 +27,9 @@ ALLOWED = {
     "pytest_supervise": {"hypothesis", "pytest", "supervise", "trio"},
 }
 DOORS = {*ALLOWED, "supervise.testing"}
+# The testing kit is for whoever tests: it stands on the whole package, which must not need it.
+TESTING = ROOT / "supervise" / "testing"
+FOR_TESTING = {"hypothesis", "pytest"}
 STANDARD = sys.stdlib_module_names
 
 
@@ -47,9 +52,29 @@ def imports(path):
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_imports_point_one_way(package):
     for path in modules(package):
+        allowed = ALLOWED[package] | (FOR_TESTING if TESTING in path.parents else set())
         for name in imports(path):
             top = name.split(".")[0]
-            assert top in STANDARD or top == package or top in ALLOWED[package], f"{path}: {name}"
+            assert top in STANDARD or top == package or top in allowed, f"{path}: {name}"
+
+
+def test_nothing_needs_the_testing_kit():
+    for package in ALLOWED:
+        for path in modules(package):
+            if TESTING not in path.parents:
+                for name in imports(path):
+                    assert not name.startswith("supervise.testing"), f"{path}: {name}"
+
+
+def test_a_simulation_needs_no_hypothesis():
+    """`supervise.testing` itself can be used where the extra is not installed."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import supervise.testing, sys; print('hypothesis' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -60,7 +85,9 @@ def test_packages_meet_at_their_front_doors(package):
             assert name.split(".")[0] not in ours or name in DOORS, f"{path}: {name}"
 
 
-@pytest.mark.parametrize("module", [specs, lua_api, supervise], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [specs, lua_api, supervise, supervise.testing], ids=lambda module: module.__name__
+)
 def test_every_public_name_is_there_and_documented(module):
     for name in module.__all__:
         value = getattr(module, name)

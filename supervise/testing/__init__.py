@@ -1,4 +1,4 @@
-"""What happens if anything fails at any moment: simulations of trees, faults, invariants, helpers."""
+"""What happens if anything fails at any moment: simulations, faults, invariants."""
 
 from supervise.testing._codec import TraceError
 from supervise.testing._faults import (
@@ -42,7 +42,8 @@ from supervise.testing._records import (
     Unlinked,
     Unmonitored,
 )
-from supervise.testing._simulate import RestlessError, simulate
+from supervise.testing._simulate import simulate
+from supervise.testing._simulated_node import RestlessError, Simulation
 from supervise.testing._trace import Trace
 from supervise.testing._tree_text import Expected
 from supervise.testing._violation import Invariant, Violation
@@ -100,6 +101,7 @@ __all__ = [
     "Sent",
     "Settled",
     "Signalled",
+    "Simulation",
     "Spawned",
     "StallChild",
     "Trace",

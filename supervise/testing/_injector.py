@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import trio
+from trio.testing import MockClock
 
 from lua_api import SimulatedKernel
 from specs import ChildSpec, DynamicSupervisorSpec, SuperviseError, SupervisorSpec, TaskStart
@@ -18,8 +19,6 @@ from supervise.testing import _faults as f
 from supervise.testing._driven import driven
 
 if TYPE_CHECKING:
-    from trio.testing import MockClock
-
     from specs import AnySupervisorSpec
     from supervise._node import Node
     from supervise.testing._recorder import Recorder
@@ -63,15 +62,12 @@ class Injector:
     Args:
         faults: What is to go wrong.
         recorder: Who is told of it.
-        clock: The clock of the simulation.
     """
 
-    def __init__(self, faults: f.FaultPlan, recorder: Recorder, clock: MockClock) -> None:
+    def __init__(self, faults: f.FaultPlan, recorder: Recorder) -> None:
         self._faults = faults
         self._recorder = recorder
-        self._clock = clock
         self._node: Node
-        self._done: set[f.Fault] = set()
 
     # In the kernel
 
@@ -133,9 +129,11 @@ class Injector:
         self._node.driver.kick()
 
     def _jump(self, fault: f.JumpClock) -> None:
-        now = trio.current_time()
+        clock, now = trio.lowlevel.current_clock(), trio.current_time()
+        if not isinstance(clock, MockClock):
+            raise PlanError(f"{fault!r}: only a trio.testing.MockClock can jump, this is {clock!r}")
         self._recorder.injected(now, fault, None, f"the clock jumps to {now + fault.seconds:g}")
-        self._clock.jump(fault.seconds)
+        clock.jump(fault.seconds)
 
     _timed: Final[Mapping[type[Any], Callable[[Injector, Any], None]]] = {
         f.KillAt: _kill_at,

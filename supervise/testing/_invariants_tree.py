@@ -313,9 +313,7 @@ def _charges(life: Life) -> list[ev.ChildEvent]:
     Not the one that was too many, and of several at once that a group has in common only one.
     """
     grouped = life.declared is not None and life.declared.strategy in _GROUPS
-    too_many = {
-        event.cause for event in life.events if isinstance(event, ev.SupervisorStopping)
-    }
+    too_many = {event.cause for event in life.events if isinstance(event, ev.SupervisorStopping)}
     found: list[ev.ChildEvent] = []
     for event, table in life.steps():
         if (
