@@ -18,7 +18,11 @@ if shutil.which("erl") is None or shutil.which("erlc") is None:
     raise ModuleNotFoundError("erl and erlc are not on the PATH", name="erl")
 
 _NO_PYTHON = "there is no Python in it"
-NOT_APPLICABLE = {"python-call": _NO_PYTHON, "busy-neighbour": _NO_PYTHON}
+NOT_APPLICABLE = {
+    "python-call": _NO_PYTHON,
+    "busy-neighbour": _NO_PYTHON,
+    "schedules": "it has no simulations",
+}
 
 _ERL = ("erl", "+S", "1:1", "+P", "1000000", "-noshell", "-noinput")
 _SOURCES = Path(__file__).parent / "erlang"

@@ -10,6 +10,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import _supervise_simulations as simulations
 from benchmarks import _supervise_trees as trees
 from benchmarks._timing import Batches, Phases, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
@@ -173,6 +174,12 @@ async def busy_neighbour(plan: Plan) -> Samples:
     async with _open() as node:
         await node.spawn("bench:busy", host=HOST)
         return await turns(plan)
+
+
+def schedules(plan: Plan) -> Samples:
+    """Simulate a tree again and again; every simulation is a trio run of its own."""
+    seconds = [simulations.simulate_schedules(size) for size in Batches(plan)]
+    return {"time": seconds[1:], "step": [simulations.simulate_steps() for _ in seconds[1:]]}
 
 
 _COLD_START = f"""

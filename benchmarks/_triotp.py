@@ -19,6 +19,7 @@ from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, lea
 NOT_APPLICABLE = {
     "nested": "tasks share the payload, nothing is copied: as ping-pong",
     "busy-neighbour": "its processes are trio tasks: as trio",
+    "schedules": "it has no simulations",
 }
 
 Work = Callable[[Plan], Awaitable[Samples]]

@@ -256,7 +256,7 @@ BROKEN = {
     47: [Received(0.0, A, B, "x", 1)],
     50: [Monitored(0.0, A, B), Exited(0.0, B, "t:a")],
     51: [Signalled(0.0, A, "LINK_DOWN", B, "x")],
-    52: [Exited(0.0, A, "t:a", "linked process failed")],
+    52: [SPAWNED, Exited(0.0, A, "t:a", "linked process failed")],
     54: [Exited(0.0, A, "t:a"), Printed(0.0, A, "boo")],
     55: [Linked(0.0, A, B), Exited(0.0, A, "t:a", "x"), Finished(1.0)],
     58: [Sent(0.0, A, B, "x", 1), Sent(0.0, A, B, "x", 2), Received(0.0, A, B, "x", 2)],

@@ -114,6 +114,8 @@ def failures_cross_links(trace: Trace) -> _Found:
     told: set[tuple[str, str]] = set()
     failed: dict[str, tuple[rec.Exited, rec.Linked]] = {}
     reached: set[str] = set()
+    # Who ended while it spawned a linked process takes that along before it is known to anybody.
+    known = {each.pid for each in trace.of(rec.Spawned, rec.Opened)}
     supervisors = {each.pid for each in trace.of(rec.Opened) if each.supervisor}
     for record in trace:
         if isinstance(record, rec.Linked):
@@ -125,7 +127,8 @@ def failures_cross_links(trace: Trace) -> _Found:
             told.add((record.pid, record.about))
         elif isinstance(record, rec.Exited):
             failed.pop(record.pid, None)
-            if record.error == "linked process failed" and record.pid not in reached:
+            over_link = record.error == "linked process failed" and record.pid in known
+            if over_link and record.pid not in reached:
                 what = f"{record.pid} ended over a link, and no linked process had failed"
                 yield Violation(what, [record])
             for peer, linked in links.pop(record.pid, {}).items():

@@ -313,8 +313,7 @@ def _charges(life: Life) -> list[ev.ChildEvent]:
     Not the one that was too many, and of several at once that a group has in common only one.
     """
     grouped = life.declared is not None and life.declared.strategy in _GROUPS
-    too_many = {event.cause for event in life.events if isinstance(event, ev.SupervisorStopping)}
-    found: list[ev.ChildEvent] = []
+    runs: list[list[ev.ChildEvent]] = []
     for event, table in life.steps():
         if (
             not isinstance(event, ev.ChildExited | ev.ChildStartFailed)
@@ -322,11 +321,12 @@ def _charges(life: Life) -> list[ev.ChildEvent]:
             or asked(table, event)
         ):
             continue
-        if grouped and found and found[-1].number == event.number - 1:
-            found.pop()
-        if event.number not in too_many:
-            found.append(event)
-    return found
+        if grouped and runs and runs[-1][-1].number == event.number - 1:
+            runs[-1].append(event)
+        else:
+            runs.append([event])
+    too_many = {each.cause for each in life.events if isinstance(each, ev.SupervisorStopping)}
+    return [run[-1] for run in runs if all(each.number not in too_many for each in run)]
 
 
 _GROUPS: Final = ("one_for_all", "rest_for_one")
