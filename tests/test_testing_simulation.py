@@ -208,6 +208,45 @@ def test_one_simulation_leaves_nothing_behind_for_the_next():
     assert first == again
 
 
+def test_the_order_of_each_sender_holds_whatever_the_seed():
+    entries = {
+        "t:sender": program(
+            "local to, me = ... for i = 1, 5 do process.send(to, 'n', {me, i}) "
+            "if i % 2 == 0 then time.sleep('1s') end end"
+        ),
+        "t:reader": program("""
+          local log = process.listen('n')
+          for me = 1, 3 do process.spawn('t:sender', 'app:processes', process.pid(), me) end
+          for i = 1, 15 do local v = log:receive() print(v[1] .. v[2]) end
+          process.events():receive()"""),
+    }
+    spec = SupervisorSpec("root", children=[child("reader", "t:reader")])
+    orders = set()
+    for seed in range(10):
+        trace = simulate(spec, seed=seed, entries=entries)
+        check(trace)
+        read = printed(trace)
+        for me in "123":
+            assert [text for text in read if text[0] == me] == [f"{me}{i}" for i in range(1, 6)]
+        orders.add(tuple(read))
+
+    assert len(orders) > 5
+
+
+def test_a_coroutine_runs_to_its_first_wait_whatever_the_seed():
+    entries = {
+        "t:a": program("""
+          process.spawn('t:noise', 'app:processes') process.spawn('t:noise', 'app:processes')
+          local begun = false
+          coroutine.spawn(function() begun = true time.sleep('1s') end)
+          print(begun) process.events():receive()"""),
+        "t:noise": program("while true do time.sleep('10ms') end"),
+    }
+    spec = SupervisorSpec("root", children=[child("a", "t:a")])
+
+    assert all(printed(simulate(spec, seed=s, entries=entries)) == ["true"] for s in range(10))
+
+
 # Faults
 
 

@@ -332,13 +332,20 @@ def _charges(life: Life) -> list[ev.ChildEvent]:
 _GROUPS: Final = ("one_for_all", "rest_for_one")
 
 
+def _gave_up(event: ev.Event) -> bool:
+    return isinstance(event, ev.SupervisorStopping) and " gave up on " in str(event.reason.error)
+
+
 @invariant(23)
 def restarts_stay_within_the_limit(trace: Trace) -> _Found:
     """In any window of max_seconds there are at most max_restarts restarts."""
     for life in lives(trace):
         if life.declared is None:
             continue
-        charges, most = _charges(life), life.declared.max_restarts
+        # Of those at the moment of giving up it cannot be told which were still in order.
+        given_up = {each.at for each in life.events if _gave_up(each)}
+        charges = [each for each in _charges(life) if each.at not in given_up]
+        most = life.declared.max_restarts
         for first, last in zip(charges, charges[most:], strict=False):
             if last.at - first.at <= life.declared.max_seconds - _TOLERANCE:
                 what = f"{life.path} restarts more than {most} times within its limit"
@@ -350,10 +357,7 @@ def limits_are_not_reached_early(trace: Trace) -> _Found:
     """A supervisor gives up only after max_restarts restarts within max_seconds."""
     for life in lives(trace):
         for event in life.events:
-            gave_up = isinstance(event, ev.SupervisorStopping) and " gave up on " in str(
-                event.reason.error
-            )
-            if not gave_up or life.declared is None:
+            if not _gave_up(event) or life.declared is None:
                 continue
             since = event.at - life.declared.max_seconds - _TOLERANCE
             charges = [each for each in _charges(life) if since <= each.at]
