@@ -59,7 +59,7 @@ def test_imports_point_one_way(package):
 
 
 def test_nothing_needs_the_testing_kit():
-    for package in ALLOWED:
+    for package in ("specs", "lua_api", "supervise"):
         for path in modules(package):
             if TESTING not in path.parents:
                 for name in imports(path):

@@ -50,6 +50,7 @@ from supervise.testing import (
     StallChild,
     Trace,
     check,
+    seeded,
     simulate,
 )
 from supervise.testing.strategies import PROGRAMS, fault_plans, seeds, supervisor_specs
@@ -108,6 +109,12 @@ def effects(trace):
 
 
 # The same every time
+
+
+def test_the_seed_of_the_test_run_is_the_default():
+    with seeded(9):
+        assert run().seed == 9
+    assert run(seed=3).seed == 3
 
 
 def test_the_same_seed_gives_the_same_bytes():

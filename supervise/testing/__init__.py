@@ -1,4 +1,4 @@
-"""What happens if anything fails at any moment: simulations, faults, invariants."""
+"""What happens if anything fails at any moment: simulations, faults, invariants, and helpers."""
 
 from supervise.testing._codec import TraceError
 from supervise.testing._faults import (

@@ -112,10 +112,11 @@ class Injector:
         if pid is None:
             entries = [info.pid for info in self._node.processes() if info.entry == fault.process]
             pid = entries[0] if entries else None
-        self._kill(fault, pid)
+        if pid is not None:
+            self._kill(fault, pid)
 
-    def _kill(self, fault: f.Fault, pid: str | None) -> None:
-        if pid is None or all(info.pid != pid for info in self._node.processes()):
+    def _kill(self, fault: f.Fault, pid: str) -> None:
+        if pid not in self._recorder.alive:
             return
         self._recorder.injected(trio.current_time(), fault, pid, "killed")
         self._node.terminate(pid)
@@ -152,7 +153,7 @@ class Injector:
             pid = self._recorder.pids.get(path)
             info = [each for each in self._node.processes() if each.pid == pid]
             # The kernel itself kills those that it runs.
-            if info and info[0].state == "python":
+            if pid is not None and info and info[0].state == "python":
                 self._node.driver.later(functools.partial(self._kill, fault, pid))
 
     def wrapped(self, spec: AnySupervisorSpec, path: str = "") -> AnySupervisorSpec:

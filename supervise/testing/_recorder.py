@@ -101,6 +101,8 @@ class Recorder:
         records: What happened, in order.
         lives: How many lives each child has had, by its path.
         seen: What processes have been known by: paths, names and entries.
+        pids: The latest process of each path.
+        alive: The processes that are alive, oldest first.
     """
 
     def __init__(self, faults: tuple[str, ...]) -> None:
@@ -108,6 +110,7 @@ class Recorder:
         self.lives: Counter[str] = Counter()
         self.seen: dict[str, None] = {}
         self.pids: dict[str, str] = {}
+        self.alive: dict[str, None] = {}
         self._faults = faults
         self._starting: dict[str, str] = {}
         self._paths: dict[str, str] = {}
@@ -151,19 +154,25 @@ class Recorder:
         if record.supervisor:
             self._paths[record.pid] = record.label
         self.pids[record.label] = record.pid
+        self.alive[record.pid] = None
         self.seen[record.label] = None
 
     def _spawned(self, record: rec.Spawned) -> None:
         self.seen[record.entry] = None
+        self.alive[record.pid] = None
         if record.child is not None:
             self.pids[record.child] = record.pid
+
+    def _exited(self, record: rec.Exited) -> None:
+        self.alive.pop(record.pid, None)
 
     def _named(self, record: rec.Registered) -> None:
         self.seen[record.name] = None
 
 
 _NOTES: Final[Mapping[type[Any], Callable[[Recorder, Any], None]]] = {
-    rec.Opened: Recorder._opened,  # noqa: SLF001 - its own
-    rec.Spawned: Recorder._spawned,  # noqa: SLF001
-    rec.Registered: Recorder._named,  # noqa: SLF001
+    rec.Opened: Recorder._opened,
+    rec.Spawned: Recorder._spawned,
+    rec.Exited: Recorder._exited,
+    rec.Registered: Recorder._named,
 }

@@ -29,7 +29,7 @@ _GAVE_UP = (RestartIntensityError, SupervisorFailedError, StartError)
 def simulate(
     what: AnySupervisorSpec | App,
     *,
-    seed: int = 0,
+    seed: int | None = None,
     faults: FaultPlan | Iterable[Fault] = (),
     duration: float = 10.0,
     source: str | Path | Iterable[str | Path] = (),
@@ -51,7 +51,8 @@ def simulate(
     Args:
         what: A tree, which is started, runs for `duration` and is stopped; or a program,
             `async def app(node)`, which runs to its end.
-        seed: Any whole number.
+        seed: Any whole number; that of the test run by default (`--supervise-seed`), 0 if it has
+            none.
         faults: What goes wrong.
         duration: Seconds of virtual time that a tree runs for; 10.0 by default.
         source: As for `open_node`.
@@ -67,6 +68,7 @@ def simulate(
         SpecError: The tree is faulty.
         SourceError: A source root is not a folder.
         PlanError: A fault names a process, a call or a host that is not there.
+        SeedingError: This version of trio cannot be seeded.
         RestlessError: Processes never wait, so that virtual time stands still.
 
     Example:
@@ -76,7 +78,7 @@ def simulate(
     simulation = Simulation(
         seed=seed, faults=faults, source=source, hosts=hosts, entries=entries, max_turns=max_turns
     )
-    with deterministic(seed):
+    with deterministic(simulation.seed):
         clock = MockClock(autojump_threshold=0)
         trio.run(partial(_run, simulation, what, duration), clock=clock)
     is_tree = isinstance(what, SupervisorSpec | DynamicSupervisorSpec)

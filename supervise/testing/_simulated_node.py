@@ -32,6 +32,7 @@ from supervise.testing._injector import Injector
 from supervise.testing._plain import text_of
 from supervise.testing._recorder import Recorder
 from supervise.testing._trace import Trace
+from supervise.testing.seeding import current_seed
 
 EPOCH: Final = 1_700_000_000.0
 """The unix time at which every simulation begins."""
@@ -50,6 +51,11 @@ def _check_once(spec: AnySupervisorSpec) -> None:
         if len(_known_specs) >= _MOST_SPECS:
             _known_specs.clear()
         _known_specs[id(spec)] = spec
+
+
+def chosen_seed(seed: int | None) -> int:
+    """The seed that was given, otherwise that of the test run, otherwise 0."""
+    return (current_seed() or 0) if seed is None else seed
 
 
 class RestlessError(SuperviseError):
@@ -95,7 +101,7 @@ class SimulatedNode(Node):
         """Let the seed decide about backoffs, and about alarms that are set for the same time."""
         chance = random.Random(seed)  # noqa: S311 - not a secret
         self._trees.rng = chance
-        self._trees.alarms._serials = (  # type: ignore[assignment] # noqa: SLF001 - the tie-break
+        self._trees.alarms._serials = (  # type: ignore[assignment]
             chance.getrandbits(32) for _ in itertools.count()
         )
 
@@ -111,7 +117,7 @@ class Simulation:
     a clock that is not a `trio.testing.MockClock` the clock cannot jump.
 
     Args:
-        seed: Any whole number.
+        seed: Any whole number; that of the test run by default, 0 if it has none.
         faults: What goes wrong.
         source: As for `open_node`.
         hosts: As for `open_node`.
@@ -132,14 +138,14 @@ class Simulation:
     def __init__(
         self,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         faults: FaultPlan | Iterable[Fault] = (),
         source: str | Path | Iterable[str | Path] = (),
         hosts: Sequence[HostSpec] = DEFAULT_HOSTS,
         entries: Mapping[str, Entry | str | Path] | None = None,
         max_turns: int = MOST_TURNS,
     ) -> None:
-        self.seed = seed
+        self.seed = chosen_seed(seed)
         self.faults = faults if isinstance(faults, FaultPlan) else FaultPlan(faults)
         self._hosts = hosts
         self._recorder = Recorder(tuple(map(repr, self.faults)))
@@ -148,7 +154,7 @@ class Simulation:
             EPOCH, self._recorder.on_facts, self._recorder.child_of, max_turns
         )
         self.injector.plan(self._kernel)
-        self._kernel.begin(seed)
+        self._kernel.begin(self.seed)
         roots = [source] if isinstance(source, str | Path) else source
         self._sources = Sources(roots, entries or {})
 
@@ -186,7 +192,7 @@ class Simulation:
 
     def settle(self, node: SimulatedNode) -> None:
         """Note what is there now: nothing goes on until the trees are stopped."""
-        alive = tuple(info.pid for info in node.processes())
+        alive = tuple(self._recorder.alive)
         self._recorder.records.append(rec.Settled(trio.current_time(), node.is_resting(), alive))
 
     def trace(self) -> Trace:
