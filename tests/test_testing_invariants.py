@@ -288,6 +288,14 @@ def test_nothing_is_found_where_nothing_is_wrong(records):
     check(trace_of(records))
 
 
+def test_no_process_outlives_a_supervisor_that_was_killed():
+    child = Spawned(0.0, A, "t:a", "h", B, "root/a", 1)
+    records = [Opened(0.0, B, "root", True), child, Exited(1.0, B, "root", "x")]
+
+    with pytest.raises(InvariantError, match=r"\(2\): {a\|0x00001} outlives its supervisor"):
+        check(trace_of(records), 2)
+
+
 def test_a_watcher_gets_no_second_exit():
     records = [Monitored(0.0, A, B), *[Signalled(0.0, A, "EXIT", B)] * 2, Exited(0.0, B, "t:a")]
 

@@ -63,12 +63,16 @@ _CALLS: Final = ("terminate_child", "restart_child", "delete_child", "stop")
 def nothing_outlives_its_supervisor(trace: Trace) -> _Found:
     """When a supervisor has ended, none of its processes is alive."""
     children: dict[str, dict[str, ev.Event]] = {}
-    alive: set[str] = set()
+    alive: dict[str, rec.Spawned | rec.Opened] = {}
     for record in trace:
         if isinstance(record, rec.Spawned | rec.Opened):
-            alive.add(record.pid)
+            alive[record.pid] = record
         elif isinstance(record, rec.Exited):
-            alive.discard(record.pid)
+            alive.pop(record.pid, None)
+            for other in alive.values():
+                if isinstance(other, rec.Spawned) and other.child and other.parent == record.pid:
+                    what = f"{other.pid} outlives its supervisor {record.pid}"
+                    yield Violation(what, [other, record])
         elif isinstance(record, ev.ChildStarted):
             children.setdefault(record.supervisor, {})[str(record.pid)] = record
         elif isinstance(record, ev.SupervisorExited):

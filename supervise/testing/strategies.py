@@ -189,18 +189,18 @@ def supervisor_specs(
         dynamic: Whether there are dynamic supervisors below the root.
     """
     known = starts or [lua(entry) for entry in PROGRAMS]
-    return _supervisors("root", known, max_children, depth, dynamic=dynamic)
+    return _supervisors("root", "root", known, max_children, depth, dynamic)
 
 
 @st.composite
 def _supervisors(
     draw: st.DrawFn,
     id_: str,
+    path: str,
     starts: Sequence[LuaStart | TaskStart],
     most: int,
     depth: int,
-    *,
-    dynamic: bool,
+    dynamic: bool,  # noqa: FBT001
 ) -> SupervisorSpec:
     children = []
     for number in range(draw(st.integers(0, most))):
@@ -212,12 +212,12 @@ def _supervisors(
         ]
         kind = draw(st.sampled_from(kinds))
         if kind == "supervisor":
-            below = draw(_supervisors(child, starts, most, depth - 1, dynamic=dynamic))
+            below = draw(_supervisors(child, f"{path}/{child}", starts, most, depth - 1, dynamic))
             children.append(ChildSpec(child, below, restart=draw(st.sampled_from(Restart))))
         elif kind == "dynamic":
             children.append(ChildSpec(child, DynamicSupervisorSpec(child)))
         else:
-            children.append(draw(_children(child, starts)))
+            children.append(draw(_children(child, f"{path}/{child}", starts)))
     return SupervisorSpec(
         id_,
         strategy=draw(st.sampled_from(Strategy)),
@@ -227,10 +227,14 @@ def _supervisors(
 
 
 @st.composite
-def _children(draw: st.DrawFn, id_: str, starts: Sequence[LuaStart | TaskStart]) -> ChildSpec:
+def _children(
+    draw: st.DrawFn, id_: str, path: str, starts: Sequence[LuaStart | TaskStart]
+) -> ChildSpec:
     return ChildSpec(
         id_,
         draw(st.sampled_from(list(starts))),
+        # A path is unique in the node, as a name must be.
+        name=draw(st.sampled_from((None, path))),
         restart=draw(st.sampled_from(Restart)),
         shutdown=draw(st.sampled_from(_SHUTDOWNS)),
         backoff=draw(st.sampled_from((None, Backoff(initial=0.5, maximum=2.0)))),
