@@ -165,6 +165,16 @@ PROGRAMS: Final[Mapping[str, Entry]] = {
     "testing:once": _program("time.sleep('1s') return 'done'"),
     # Fails by itself.
     "testing:fail": _program("time.sleep('1s') error('it always fails', 0)"),
+    # Has one helper after the other, and hears of the end of each.
+    "testing:watch": _program("""
+        local events = process.events()
+        repeat
+          process.spawn_monitored('testing:once', 'app:processes')
+        until events:receive().kind == process.event.CANCEL"""),
+    # Talks to a linked helper.
+    "testing:talk": _program("""
+        local helper = process.spawn_linked('testing:wait', 'app:processes')
+        for i = 1, 20 do process.send(helper, 'n', i) time.sleep('300ms') end"""),
     # Works, with a linked helper.
     "testing:helped": _program(
         "process.spawn_linked('testing:obey', 'app:processes') time.sleep('1h')"
@@ -193,7 +203,7 @@ def supervisor_specs(
 
 
 @st.composite
-def _supervisors(
+def _supervisors(  # noqa: PLR0917 - what all trees below share
     draw: st.DrawFn,
     id_: str,
     path: str,
