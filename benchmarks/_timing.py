@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import time
 from contextlib import contextmanager
@@ -111,10 +112,17 @@ def resident_bytes() -> int | None:
 
 
 def cold_start(command: Sequence[str], plan: Plan) -> Samples:
-    """Seconds from starting `command` to the first line that it prints."""
+    """Seconds from starting `command` to the first line that it prints.
+
+    As where it is installed: bytecode is kept, whatever is set here, once the warm-up wrote it.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": plan.scratch}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     batches = Batches(plan)
     for _ in batches:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        ) as program:
             assert program.stdout is not None  # noqa: S101 - it was asked for above
             line = program.stdout.readline()
             if line != "ready\n":

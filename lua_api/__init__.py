@@ -1,27 +1,78 @@
 """How Lua runs: the kernel, the sandbox and what crosses. Synchronous; knows lupa, not trio."""
 
-from lua_api._effects import (
-    Answer,
-    ChildDown,
-    ChildUp,
-    Effect,
-    HowEnded,
-    LinePrinted,
-    NameRegistered,
-    NameReleased,
-    Need,
-    PortEnded,
-    ProcessExited,
-    ProcessSpawned,
-    ProcessStarted,
-    Reply,
-    SupervisorCalled,
-)
-from lua_api._errors import TermError
-from lua_api._kernel import Kernel, ProcessInfo, Statistics, Step
-from lua_api._simulated import RestlessProcessesError, SimulatedKernel
-from lua_api._terms import as_text, decode, encode, encode_list
-from lua_api._values import Duration, Fault, Term, Time
+from typing import TYPE_CHECKING
+
+from specs import lazy_names
+
+if TYPE_CHECKING:
+    from lua_api._effects import (
+        Answer,
+        ChildDown,
+        ChildUp,
+        Effect,
+        HowEnded,
+        LinePrinted,
+        NameRegistered,
+        NameReleased,
+        Need,
+        PortEnded,
+        ProcessExited,
+        ProcessSpawned,
+        ProcessStarted,
+        Reply,
+        SupervisorCalled,
+    )
+    from lua_api._errors import TermError
+    from lua_api._kernel import (
+        Kernel,
+        ProcessInfo,
+        Statistics,
+        Step,
+    )
+    from lua_api._simulated import (
+        RestlessProcessesError,
+        SimulatedKernel,
+    )
+    from lua_api._terms import (
+        as_text,
+        decode,
+        encode,
+        encode_list,
+    )
+    from lua_api._values import (
+        Duration,
+        Fault,
+        Term,
+        Time,
+    )
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "lua_api._effects": [
+                "Answer",
+                "ChildDown",
+                "ChildUp",
+                "Effect",
+                "HowEnded",
+                "LinePrinted",
+                "NameRegistered",
+                "NameReleased",
+                "Need",
+                "PortEnded",
+                "ProcessExited",
+                "ProcessSpawned",
+                "ProcessStarted",
+                "Reply",
+                "SupervisorCalled",
+            ],
+            "lua_api._errors": ["TermError"],
+            "lua_api._kernel": ["Kernel", "ProcessInfo", "Statistics", "Step"],
+            "lua_api._simulated": ["RestlessProcessesError", "SimulatedKernel"],
+            "lua_api._terms": ["as_text", "decode", "encode", "encode_list"],
+            "lua_api._values": ["Duration", "Fault", "Term", "Time"],
+        },
+    )
 
 __all__ = [
     "Answer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import frozen
+from msgspec import Struct
 
 from lua_api import _terms, _zones
 from lua_api._effects import (
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 NANOSECONDS = 1_000_000_000
 
 
-@frozen
-class Step:
+class Step(Struct, frozen=True):
     """What a step brought.
 
     Attributes:
@@ -52,8 +51,7 @@ class Step:
     effects: list[Effect]
 
 
-@frozen
-class Statistics:
+class Statistics(Struct, frozen=True):
     """What a kernel holds.
 
     Attributes:
@@ -69,8 +67,7 @@ class Statistics:
     lua_bytes: int
 
 
-@frozen
-class ProcessInfo:
+class ProcessInfo(Struct, frozen=True):
     """A live process.
 
     Attributes:

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import functools
-from importlib import resources
-from typing import TYPE_CHECKING, Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from lupa import lua54
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.resources.abc import Traversable
 
-
-def lua_files(
-    folder: Traversable, place: str, prefix: str = ""
-) -> Iterator[tuple[str, str, bytes]]:
-    """Every Lua file below a folder of this package, as `kernel_files` has them."""
-    for item in folder.iterdir():
-        if item.is_dir():
-            yield from lua_files(item, place, f"{prefix}{item.name}.")
-        elif item.name.endswith(".lua"):
-            stem = item.name.removesuffix(".lua")
-            module = prefix.removesuffix(".") if stem == "init" else prefix + stem
-            path = f"lua_api/{place}/" + prefix.replace(".", "/") + item.name
-            yield module, path, item.read_bytes()
+def lua_files(folder: str) -> list[tuple[str, str, bytes]]:
+    """Every Lua file of a folder of this package: module name, path for error messages, text."""
+    root = Path(__file__).parent / folder
+    files = []
+    for path in sorted(root.rglob("*.lua")):
+        parts = path.parts[len(root.parts) :]
+        module = ".".join(parts).removesuffix(".lua").removesuffix(".init")
+        files.append((module, f"lua_api/{folder}/" + "/".join(parts), path.read_bytes()))
+    return files
 
 
 @functools.cache
 def kernel_files() -> tuple[tuple[str, str, bytes], ...]:
-    """Every Lua file of the kernel and the API: module name, path for error messages, text."""
-    return tuple(lua_files(resources.files("lua_api") / "lua", "lua"))
+    """Every Lua file of the kernel and the API, as `lua_files` has them."""
+    return tuple(lua_files("lua"))
 
 
 _PRELOAD = b"""

@@ -10,7 +10,6 @@ which no process can change.
 from __future__ import annotations
 
 import threading
-from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from lua_api import _terms
@@ -109,9 +108,9 @@ def _fresh_kernel(_: bytes) -> Any:  # noqa: ANN401 - a Lua table
         add, fresh = new_runtime().execute(_LOADER)
         for name, path, text in kernel_files():
             add(name.encode(), b"@" + path.encode(), text)
-        folder = resources.files("lua_api") / "simulation"
-        for name, path, text in lua_files(folder, "simulation", "simulation."):
-            add(name.encode(), b"@" + path.encode(), text)
+        for name, path, text in lua_files("simulation"):
+            module = "simulation" if name == "init" else f"simulation.{name}"
+            add(module.encode(), b"@" + path.encode(), text)
         _local.fresh = fresh
     return cast("Callable[[], Any]", fresh)()
 

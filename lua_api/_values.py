@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
-from attrs.validators import deep_iterable, instance_of, optional
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from msgspec import Struct
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@frozen
-class Fault:
+def _check(value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} must be of the type {kind.__name__}, got {value!r}")
+
+
+class Fault(Struct, frozen=True):
     """An error object of Lua: what `errors.new` makes and every `err` of the Lua API is.
 
     Attributes:
@@ -29,22 +30,30 @@ class Fault:
         context: What `errors.wrap` put in front of the message, in the order of wrapping.
     """
 
-    message: str = field(validator=instance_of(str))
-    kind: str = field(default="", validator=instance_of(str))
-    retryable: bool | None = field(default=None, validator=optional(instance_of(bool)))
+    message: str
+    kind: str = ""
+    retryable: bool | None = None
     details: Term = None
-    stack: str | None = field(default=None, validator=optional(instance_of(str)))
-    context: tuple[str, ...] = field(
-        default=(), validator=deep_iterable(instance_of(str), instance_of(tuple))
-    )
+    stack: str | None = None
+    context: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self.message, str, "Fault.message")
+        _check(self.kind, str, "Fault.kind")
+        if self.retryable is not None:
+            _check(self.retryable, bool, "Fault.retryable")
+        if self.stack is not None:
+            _check(self.stack, str, "Fault.stack")
+        _check(self.context, tuple, "Fault.context")
+        for text in self.context:
+            _check(text, str, "each text of Fault.context")
 
     def __str__(self) -> str:
         """The contexts, outermost first, then the message."""
         return ": ".join([*reversed(self.context), self.message])
 
 
-@frozen
-class Time:
+class Time(Struct, frozen=True):
     """A moment and the zone it is told in: a Time of Lua.
 
     Attributes:
@@ -55,11 +64,18 @@ class Time:
         abbreviation: What clocks there say, such as `"CET"`.
     """
 
-    seconds: int = field(validator=instance_of(int))
-    nanoseconds: int = field(default=0, validator=instance_of(int))
-    zone: str = field(default="UTC", validator=instance_of(str))
-    offset: int = field(default=0, validator=instance_of(int))
-    abbreviation: str = field(default="UTC", validator=instance_of(str))
+    seconds: int
+    nanoseconds: int = 0
+    zone: str = "UTC"
+    offset: int = 0
+    abbreviation: str = "UTC"
+
+    def __post_init__(self) -> None:
+        _check(self.seconds, int, "Time.seconds")
+        _check(self.nanoseconds, int, "Time.nanoseconds")
+        _check(self.zone, str, "Time.zone")
+        _check(self.offset, int, "Time.offset")
+        _check(self.abbreviation, str, "Time.abbreviation")
 
     @classmethod
     def from_datetime(cls, moment: datetime) -> Time:
@@ -104,15 +120,17 @@ class Time:
         return timezone(offset, self.abbreviation) if self.abbreviation else timezone(offset)
 
 
-@frozen
-class Duration:
+class Duration(Struct, frozen=True):
     """A span of time: a Duration of Lua.
 
     Attributes:
         nanoseconds: Its length; may be negative.
     """
 
-    nanoseconds: int = field(validator=instance_of(int))
+    nanoseconds: int
+
+    def __post_init__(self) -> None:
+        _check(self.nanoseconds, int, "Duration.nanoseconds")
 
     @classmethod
     def from_timedelta(cls, span: timedelta) -> Duration:

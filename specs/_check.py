@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
 from specs._child import Backoff, ChildSpec, LuaStart, Restart, TaskStart
-from specs._errors import SpecError
-from specs._fields import key_of, rule_of
+from specs._field_faults import field_faults, label, raise_faults
 from specs._host import HostSpec
 from specs._supervisor import AutoShutdown, DynamicSupervisorSpec, SupervisorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from specs._fields import Rule
 
 AnySupervisorSpec: TypeAlias = SupervisorSpec | DynamicSupervisorSpec
 
@@ -43,7 +39,7 @@ def check_spec(
         SpecError: With one line for every fault, such as
             `shop/stock.shutdown: must be seconds, at least 0, infinity or brutal_kill, got -1`.
     """
-    _raise(find_faults(spec, also=also))
+    raise_faults(find_faults(spec, also=also))
 
 
 def check_child(child: ChildSpec, under: AnySupervisorSpec) -> None:
@@ -58,7 +54,7 @@ def check_child(child: ChildSpec, under: AnySupervisorSpec) -> None:
     Raises:
         SpecError: With one line for every fault.
     """
-    _raise(find_child_faults(child, under))
+    raise_faults(find_child_faults(child, under))
 
 
 def find_faults(
@@ -75,9 +71,9 @@ def find_faults(
     """
     walk = _Walk(misread, also)
     if isinstance(spec, HostSpec):
-        walk.fields(spec, _label(spec.name, "host"))
+        walk.fields(spec, label(spec.name, "host"))
     elif isinstance(spec, SupervisorSpec | DynamicSupervisorSpec):
-        path = _label(spec.id, "supervisor")
+        path = label(spec.id, "supervisor")
         walk.claim(spec.name, path)
         walk.supervisor(spec, path)
     else:
@@ -94,29 +90,8 @@ def find_child_faults(
 ) -> list[str]:
     """All faults of a child that is to be added (see `check_child` and `find_faults`)."""
     walk = _Walk(misread)
-    walk.child(child, f"{under.id}/{_label(getattr(child, 'id', None), '?')}", under)
+    walk.child(child, f"{under.id}/{label(getattr(child, 'id', None), '?')}", under)
     return walk.faults
-
-
-def did_you_mean(given: object, known: Iterable[str]) -> str:
-    """The end of a message: the nearest known word, or nothing if none is near."""
-    near = difflib.get_close_matches(str(given), known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _raise(faults: list[str]) -> None:
-    if faults:
-        raise SpecError(faults)
-
-
-def _label(name: object, otherwise: str) -> str:
-    return name if isinstance(name, str) and name else otherwise
-
-
-@cache
-def _ruled_fields(spec_class: type) -> tuple[tuple[str, str, Rule | None], ...]:
-    """Each field of a spec: its name, its key in data, and its rule."""
-    return tuple((a.name, key_of(a), rule_of(a)) for a in attrs.fields(spec_class))
 
 
 class _Walk:
@@ -135,13 +110,7 @@ class _Walk:
     def fields(self, spec: Any, path: str) -> None:  # noqa: ANN401 - any attrs instance
         """Every field that has a rule, and what reading found."""
         self.faults += [f"{path}.{fault}" for fault in self._misread.get(id(spec), ())]
-        for name, key, rule in _ruled_fields(spec.__class__):
-            value = getattr(spec, name)
-            if value is attrs.NOTHING:
-                self.faults.append(f"{path}.{key}: is missing")
-            elif rule is not None and not rule.accepts(value):
-                hint = did_you_mean(value, rule.words)
-                self.faults.append(f"{path}.{key}: must be {rule.want}, got {value!r}{hint}")
+        self.faults += field_faults(spec, path)
 
     def supervisor(self, spec: AnySupervisorSpec, path: str) -> None:
         """A supervisor and everything below it."""
@@ -153,7 +122,7 @@ class _Walk:
             return
         seen: set[object] = set()
         for position, child in enumerate(spec.children):
-            child_path = f"{path}/{_label(getattr(child, 'id', None), f'children[{position}]')}"
+            child_path = f"{path}/{label(getattr(child, 'id', None), f'children[{position}]')}"
             self.child(child, child_path, spec)
             if isinstance(child, ChildSpec) and isinstance(child.id, str):
                 if child.id in seen:

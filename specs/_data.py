@@ -17,9 +17,10 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from specs._check import AnySupervisorSpec, did_you_mean, find_child_faults, find_faults
+from specs._check import AnySupervisorSpec, find_child_faults, find_faults
 from specs._child import Backoff, ChildSpec, LuaStart, TaskStart, task_reference
 from specs._errors import SpecError
+from specs._field_faults import did_you_mean
 from specs._fields import key_of, rule_of
 from specs._host import HostSpec
 from specs._supervisor import DynamicSupervisorSpec, SupervisorSpec

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from attrs import Attribute, frozen
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from enum import Enum
+
+    from attrs import Attribute
 
 T = TypeVar("T")
 
@@ -21,8 +21,7 @@ def _same(value: Any) -> Any:  # noqa: ANN401 - rules look at values of any type
     return value
 
 
-@frozen(kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule about one value.
 
     Attributes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import outcome
 import trio
-from attrs import frozen
+from msgspec import Struct
 
 from supervise import _plan_io as io
 from supervise._errors import (
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@frozen
-class StartedChild:
+class StartedChild(Struct, frozen=True):
     """A child that was started.
 
     Attributes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import click
-from attrs import frozen
+from msgspec import Struct
 
 from lua_api import Answer, Fault, Kernel, Need, Reply, encode_list
 from supervise._errors import fault_text
@@ -70,8 +70,7 @@ def _and_modules(number: int) -> str:
     return f" and {_count(number, 'module', 'modules')}" if number else ""
 
 
-@frozen
-class _Check:
+class _Check(Struct, frozen=True):
     """What is known of a file: a fault, or whether it is an entry or else a module."""
 
     fault: str | None

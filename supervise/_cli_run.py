@@ -15,9 +15,9 @@ from lua_api import LinePrinted, ProcessExited
 from specs import DynamicSupervisorSpec, SupervisorSpec
 from supervise._cli_report import FAILED, run_to_exit, show_error, show_fault, text_of
 from supervise._cli_tree import refuse_arguments, run_spec
+from supervise._lifecycle import LifecycleEvent
 from supervise._open import open_node
 from supervise._sources import Sources
-from supervise._subscribers import LifecycleEvent
 from supervise._tree_file import entry_fault
 
 _Main: TypeAlias = Callable[..., Awaitable[object]]

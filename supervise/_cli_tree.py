@@ -20,12 +20,12 @@ from specs import AnySupervisorSpec, LuaStart, SpecError, SupervisorSpec, TaskSt
 from supervise._cli_report import FAILED, run_to_exit, text_of
 from supervise._draw import render_tree
 from supervise._errors import RestartIntensityError
+from supervise._lifecycle import LifecycleEvent
 from supervise._node import Node
 from supervise._open import DEFAULT_HOSTS, open_node
 from supervise._reasons import RestartLimitReached
 from supervise._run import until_signalled
 from supervise._show import News, last_words
-from supervise._subscribers import LifecycleEvent
 from supervise._tree_file import TreeFile, checker, read_tree
 
 INTERRUPTED: Final = 130  # as shells have it: 128 + SIGINT

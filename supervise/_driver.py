@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, NoReturn
 import outcome
 import trio
 
-from lua_api import Answer, Effect, Kernel, Reply
+from lua_api import Reply
 from supervise._errors import NodeClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lua_api import Answer, Effect, Kernel
 
 # Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.
 SLICE = 1000

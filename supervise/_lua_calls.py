@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import specs
 from lua_api import Fault, Term, TermError
-from specs import DynamicSupervisorSpec, SpecError, SuperviseError, child_from_data, child_to_data
+from specs import DynamicSupervisorSpec, SpecError, SuperviseError
 from supervise import _plan_io as io
 from supervise._calls import refusal_error
 from supervise._child import SHUTDOWN
@@ -73,7 +74,7 @@ def _start_child(supervisor: Supervisor, data: Any, reply: _Reply) -> None:  # n
     if isinstance(supervisor.spec, DynamicSupervisorSpec) and isinstance(data, dict):
         # A dynamic supervisor makes nothing of it.
         data.setdefault("id", "child")
-    spec = child_from_data(data, supervisor.spec)
+    spec = specs.child_from_data(data, supervisor.spec)
     ticket = partial(_answer, reply, supervisor.path, spec.id, None)
     supervisor.handle(io.StartChildCall(ticket, spec))
 
@@ -135,7 +136,7 @@ def _count_children(supervisor: Supervisor, _: None, reply: _Reply) -> None:
 
 
 def _get_child_spec(supervisor: Supervisor, child: str, reply: _Reply) -> None:
-    data = child_to_data(supervisor.get_child_spec(child))
+    data = specs.child_to_data(supervisor.get_child_spec(child))
     try:
         reply(data, None)
     except TermError as exc:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, NoReturn, TypeAlias, cast
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import trio
 
@@ -26,7 +26,6 @@ from lua_api import (
     encode,
     encode_list,
 )
-from specs import AnySupervisorSpec, HostSpec
 from supervise._driver import Driver
 from supervise._errors import (
     NameTakenError,
@@ -38,14 +37,16 @@ from supervise._errors import (
     checked,
     fault_text,
 )
-from supervise._events import Event as SupervisionEvent
-from supervise._log import log_event
-from supervise._lua_calls import perform
+from supervise._life import Life
 from supervise._process import Exit, PythonProcess
 from supervise._sources import SourceError, Sources
-from supervise._subscribers import LifecycleEvent, Subscribers
-from supervise._supervisor import Supervisor
-from supervise._tree import Trees
+from supervise._subscribers import Subscribers
+
+if TYPE_CHECKING:
+    from specs import AnySupervisorSpec, HostSpec
+    from supervise._events import Event as SupervisionEvent
+    from supervise._lifecycle import LifecycleEvent
+    from supervise._supervisor import Supervisor
 
 
 class Node:
@@ -59,11 +60,7 @@ class Node:
     ) -> None:
         self.driver = Driver(kernel, self._on_effect, self._on_step)
         self._kernel = kernel
-        self._trees = Trees(self)
-        self._body = trio.CancelScope()
-        self._background = trio.CancelScope(shield=True)
-        self._opened = trio.Event()
-        self._failure: BaseException | None = None
+        self.life = Life(self)
         self._sources = sources
         self._hosts = hosts
         self._output = output
@@ -303,11 +300,11 @@ class Node:
             SpecError: The tree is faulty; nothing was started.
             StartError: A child did not start; what had started was stopped again.
         """
-        return await self._trees.start(spec)
+        return await self.life.need_trees().start(spec)
 
     def trees(self) -> list[Supervisor]:
         """The roots of the trees that start, run or stop, the first one started first."""
-        return self._trees.roots()
+        return [] if self.life.trees is None else self.life.trees.roots()
 
     def supervisor(self, dest: str) -> Supervisor:
         """The running supervisor with this pid or name.
@@ -315,75 +312,29 @@ class Node:
         Raises:
             NoProcessError: There is none.
         """
-        found = self._trees.supervisors.get(self.whereis(dest) or dest)
+        trees, pid = self.life.trees, self.whereis(dest) or dest
+        found = None if trees is None else trees.supervisors.get(pid)
         if found is None:
             raise NoProcessError(dest, f"supervisor not found: {dest}")
         return found
 
     # Inside
 
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None, None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """The life of the node. However the block ends, first the trees stop, in order."""
-        error: BaseException | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._run_background)
-            try:
-                with trio.CancelScope(shield=True):
-                    await self._opened.wait()
-                with self._body:
-                    yield
-            except BaseException as exc:  # noqa: BLE001 - raised below, outside the nursery's group
-                error = exc
-            try:
-                with trio.CancelScope(shield=True):
-                    await self._trees.stop()
-            except BaseException as exc:  # noqa: BLE001 - an interrupt: nothing is stopped in order
-                error = exc
-            self.close()
-            self._background.cancel()
-        if self._failure is not None:
-            raise self._failure from self._failure.__cause__ or error
-        if error is not None:
-            raise error
-
-    async def _run_background(self) -> None:
-        """The driver and all Python children: they end after the trees, however the block ends."""
-        with self._background:
-            async with trio.open_nursery() as nursery:
-                self._trees.nursery = nursery
-                nursery.start_soon(self._run_for_good, self.driver.run)
-                nursery.start_soon(self._run_for_good, self._trees.alarms.run)
-                self._opened.set()
-
-    async def _run_for_good(self, run: Callable[[], Awaitable[NoReturn]]) -> None:
-        try:
-            await run()
-        except trio.Cancelled:
-            raise
-        except BaseException as exc:  # noqa: BLE001 - raised out of the node's block
-            self.break_down(exc)
+        return self.life.running()
 
     def break_down(self, error: BaseException) -> None:
-        """End the node's block with this error, and everything else at once.
-
-        Something that the supervisors rely on has failed: nothing can be done in order any more.
-        """
-        self._trees.abandon()
-        self.interrupt(error)
-        self.close()
-        self._background.cancel()
+        """End the node's block with this error, and everything else at once."""
+        self.life.break_down(error)
 
     def interrupt(self, error: BaseException) -> None:
         """End the node's block with this error; the first one counts."""
-        if self._failure is None:
-            self._failure = error
-            self._body.cancel()
+        self.life.interrupt(error)
 
     def publish(self, event: SupervisionEvent) -> None:
         """Let everybody know of a step of a supervisor."""
         self._subscribers.publish(event)
-        log_event(event)
 
     def open_supervised(self, label: str, owner: str) -> PythonProcess:
         """Give a pid to a Python child of the supervisor `owner`."""
@@ -400,7 +351,8 @@ class Node:
         return self._hosts[0].name if host is None and self._hosts else host or "?"
 
     def _on_step(self) -> None:
-        self._trees.settle()
+        if self.life.trees is not None:
+            self.life.trees.settle()
 
     def _host(self, host: str | None) -> str:
         if host is None:
@@ -426,9 +378,9 @@ class Node:
             self._provide(effect)
             self.driver.kick()
         elif isinstance(effect, ChildUp | ChildDown):
-            self._trees.on_child(effect)
+            self.life.need_trees().on_child(effect)
         elif isinstance(effect, SupervisorCalled):
-            perform(self._trees, effect)
+            self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):
             self._on_port_ended(effect)
         else:
@@ -437,7 +389,8 @@ class Node:
             self._subscribers.publish(cast("LifecycleEvent", effect))
 
     def _on_port_ended(self, effect: PortEnded) -> None:
-        supervisor = self._trees.supervisors.get(effect.pid)
+        trees = self.life.trees
+        supervisor = None if trees is None else trees.supervisors.get(effect.pid)
         process = self._processes.get(effect.pid)
         if supervisor is not None:
             supervisor.kill()

@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from lua_api import Kernel
-from specs import Entry, HostSpec, SpecError, check_spec
+from specs import Entry, HostSpec, SpecError, check_host
 from supervise._node import Node
 from supervise._sources import Sources
 
@@ -29,7 +29,7 @@ def print_line(pid: str, text: str) -> None:
 def _check_hosts(hosts: Sequence[HostSpec]) -> None:
     names = set()
     for host in hosts:
-        check_spec(host)
+        check_host(host)
         if host.name in names:
             raise SpecError([f"{host.name}: is the name of another host too"])
         names.add(host.name)

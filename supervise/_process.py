@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 import trio
-from attrs import frozen
+from msgspec import Struct
 
 from lua_api import Answer, Fault, Term, as_text, encode
 from supervise._errors import NodeClosedError, checked
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from supervise._node import Node
 
 
-@frozen
-class Message:
+class Message(Struct, frozen=True):
     """A message.
 
     Attributes:
@@ -33,8 +32,7 @@ class Message:
     sender: str | None
 
 
-@frozen
-class Exit:
+class Exit(Struct, frozen=True):
     """A process that this one monitors has ended.
 
     Attributes:
@@ -50,8 +48,7 @@ class Exit:
     at: float
 
 
-@frozen
-class LinkDown:
+class LinkDown(Struct, frozen=True):
     """A linked process has failed, and this process traps links.
 
     Attributes:
@@ -65,8 +62,7 @@ class LinkDown:
     at: float
 
 
-@frozen
-class Cancel:
+class Cancel(Struct, frozen=True):
     """Somebody asks this process to end.
 
     Attributes:

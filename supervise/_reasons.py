@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import frozen
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from specs import ExitReason
@@ -22,8 +22,7 @@ ChildKey: TypeAlias = str | int
 """What a supervisor calls a child: its id, or its number under a dynamic supervisor."""
 
 
-@frozen
-class RestartLimitReached:
+class RestartLimitReached(Struct, frozen=True):
     """A child needed a restart that would have been one too many.
 
     Attributes:
@@ -51,8 +50,7 @@ class RestartLimitReached:
         )
 
 
-@frozen
-class ChildFailedToStart:
+class ChildFailedToStart(Struct, frozen=True):
     """A child did not start, so its supervisor did not either.
 
     Attributes:
@@ -69,8 +67,7 @@ class ChildFailedToStart:
         return f"{self.supervisor}/{self.child} failed to start ({described(self.reason)})"
 
 
-@frozen
-class SignificantChildExited:
+class SignificantChildExited(Struct, frozen=True):
     """The end of a significant child ended its supervisor, as `auto_shutdown` says.
 
     Attributes:
@@ -87,8 +84,7 @@ class SignificantChildExited:
         return f"{self.supervisor} shut down after its significant child {self.child} ended"
 
 
-@frozen
-class StartTimedOut:
+class StartTimedOut(Struct, frozen=True):
     """A child had not started when its `start_timeout` was over.
 
     Attributes:
@@ -101,16 +97,14 @@ class StartTimedOut:
         return f"it had not started within {self.seconds:g} s"
 
 
-@frozen
-class EndedBeforeStarted:
+class EndedBeforeStarted(Struct, frozen=True):
     """A child ended normally before it said that it had started."""
 
     def __str__(self) -> str:
         return "it ended before it said that it had started"
 
 
-@frozen
-class Unstoppable:
+class Unstoppable(Struct, frozen=True):
     """A Python child that swallows cancellation: it was given up, and runs on by itself.
 
     Attributes:

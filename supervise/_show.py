@@ -13,8 +13,8 @@ from supervise._events import ChildState
 from supervise._reasons import ChildFailedToStart, RestartLimitReached, Unstoppable
 
 if TYPE_CHECKING:
+    from supervise._lifecycle import LifecycleEvent
     from supervise._reasons import ChildKey
-    from supervise._subscribers import LifecycleEvent
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _SECONDS_IN_TENTHS = 10

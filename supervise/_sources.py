@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from msgspec import Struct
 
 from specs import Entry, SuperviseError
 
@@ -30,8 +30,7 @@ class SourceError(SuperviseError, LookupError):
         super().__init__(message)
 
 
-@frozen
-class Source:
+class Source(Struct, frozen=True):
     """Lua text.
 
     Attributes:

@@ -1,36 +1,17 @@
-"""Lifecycle events: what they are, and who gets them. Knows no kernel."""
+"""Who gets the lifecycle events of a node. Knows no kernel."""
 
 from __future__ import annotations
 
 import math
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import trio
-
-from lua_api import (
-    LinePrinted,
-    NameRegistered,
-    NameReleased,
-    ProcessExited,
-    ProcessSpawned,
-    ProcessStarted,
-)
-from supervise._events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-LifecycleEvent: TypeAlias = (
-    ProcessSpawned
-    | ProcessStarted
-    | ProcessExited
-    | NameRegistered
-    | NameReleased
-    | LinePrinted
-    | Event
-)
-"""What a subscriber gets."""
+    from supervise._lifecycle import LifecycleEvent
 
 
 class Subscribers:
@@ -48,7 +29,7 @@ class Subscribers:
     @contextmanager
     def subscribe(self) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
         """Receive every event from now on, in order, until the block ends."""
-        send, receive = trio.open_memory_channel[LifecycleEvent](math.inf)
+        send, receive = trio.open_memory_channel["LifecycleEvent"](math.inf)
 
         def give(event: LifecycleEvent) -> None:
             # Whoever closed the receiving end has had enough.

@@ -18,14 +18,15 @@ from supervise._errors import (
     StartError,
     SupervisorFailedError,
 )
-from supervise._log import log_stray
+from supervise._log import log_event, log_stray
+from supervise._lua_calls import perform
 from supervise._reasons import RestartLimitReached, described
 from supervise._supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lua_api import ChildDown, ChildUp, Kernel
+    from lua_api import ChildDown, ChildUp, Kernel, SupervisorCalled
     from specs import AnySupervisorSpec
     from supervise._events import Event
     from supervise._lua_child import LuaChild
@@ -49,11 +50,10 @@ class Trees:
         dead: Whether nobody acts any more: the node has ended.
     """
 
-    nursery: trio.Nursery
-
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, nursery: trio.Nursery) -> None:
         self._node = node
         self.driver = node.driver
+        self.nursery = nursery
         self.alarms = Alarms()
         self.rng = random.Random()  # noqa: S311 - jitter is no secret
         self.supervisors: dict[str, Supervisor] = {}
@@ -200,6 +200,10 @@ class Trees:
         if child is not None:
             child.on_effect(effect)
 
+    def on_call(self, call: SupervisorCalled) -> None:
+        """A Lua process calls a supervisor."""
+        perform(self, call)
+
     def open_process(self, label: str, owner: str) -> PythonProcess:
         """Give a pid to a Python child."""
         return self._node.open_supervised(label, owner)
@@ -216,6 +220,7 @@ class Trees:
     def publish(self, event: Event) -> None:
         """Let everybody know of a step of a supervisor."""
         self._node.publish(event)
+        log_event(event)
 
     def interrupt(self, error: BaseException) -> None:
         """End the node."""

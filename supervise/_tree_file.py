@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from specs import (
     AnySupervisorSpec,
@@ -33,8 +33,7 @@ SUFFIXES: Final = (".toml", ".json")
 """What the names of tree files end in."""
 
 
-@frozen
-class TreeFile:
+class TreeFile(Struct, frozen=True):
     """What a tree file says.
 
     Attributes:

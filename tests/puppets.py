@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from lua_api import (
     Answer,
@@ -104,7 +104,7 @@ class World:
     def statistics(self) -> Statistics:
         """What the kernel holds, the controller left out."""
         counts = self.kernel.statistics()
-        return evolve(counts, processes=counts.processes - 1)
+        return replace(counts, processes=counts.processes - 1)
 
     def request(self, pid: str, name: str, payload: Any = None, *arguments: Any) -> Any:
         return self.kernel.request(pid, next(self.tickets), name, payload, *arguments)

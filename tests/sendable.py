@@ -6,8 +6,8 @@ import zoneinfo
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lua_api._values import Duration, Fault, Time
 
@@ -92,7 +92,7 @@ _RULES: dict[Any, Callable[[Any], Any]] = {
     bytes: text_or_bytes,
     timedelta: Duration.from_timedelta,
     datetime: Time.from_datetime,
-    Fault: lambda fault: evolve(fault, details=normal(fault.details)),
+    Fault: lambda fault: replace(fault, details=normal(fault.details)),
     list | tuple: lambda items: [normal(item) for item in items] or {},
     dict: _normal_dict,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,10 @@ ROOT = Path(specs.__file__).parent.parent
 # What each package may import besides itself and the standard library.
 ALLOWED = {
     "specs": {"attr", "attrs", "cattrs"},
-    "lua_api": {"attrs", "lupa", "msgspec", "specs", "tzlocal"},
+    "lua_api": {"lupa", "msgspec", "specs", "tzlocal"},
     "supervise": {"attrs", "click", "lua_api", "msgspec", "outcome", "rich", "specs", "trio"},
-    "pytest_supervise": {"hypothesis", "pytest", "supervise", "trio"},
 }
-DOORS = {*ALLOWED, "supervise.testing"}
+DOORS = set(ALLOWED)
 # The testing kit is for whoever tests: it stands on the whole package, which must not need it.
 TESTING = ROOT / "supervise" / "testing"
 FOR_TESTING = {"hypothesis", "pytest"}
@@ -59,7 +59,7 @@ def test_imports_point_one_way(package):
 
 
 def test_nothing_needs_the_testing_kit():
-    for package in ("specs", "lua_api", "supervise"):
+    for package in ALLOWED:
         for path in modules(package):
             if TESTING not in path.parents:
                 for name in imports(path):
@@ -67,14 +67,10 @@ def test_nothing_needs_the_testing_kit():
 
 
 def test_a_simulation_needs_no_hypothesis():
-    """`supervise.testing` itself can be used where the extra is not installed."""
-    done = subprocess.run(
-        [sys.executable, "-c", "import supervise.testing, sys; print('hypothesis' in sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "False\n"
+    """`simulate` can be used where the extra is not installed."""
+    program = "import sys; from supervise.testing import check, simulate; print('hypothesis' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"False\n"
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -112,3 +108,51 @@ def test_each_file_says_what_it_is():
             assert ast.get_docstring(ast.parse(path.read_text())), path
     for path in (ROOT / "lua_api").rglob("*.lua"):
         assert path.read_text().startswith("---"), path
+
+
+@pytest.mark.parametrize(
+    "module", [specs, lua_api, supervise, supervise.testing], ids=lambda module: module.__name__
+)
+def test_a_front_door_tells_type_checkers_what_it_gives(module):
+    tree = ast.parse(Path(module.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    table = next(node for node in ast.walk(block) if isinstance(node, ast.Dict))
+    shown = {
+        (node.module, alias.name)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    given = {(where, name) for where, names in ast.literal_eval(table).items() for name in names}
+    assert shown == given
+    assert {name for _, name in given} | {"lazy_names"} >= set(module.__all__)
+    assert {name for _, name in given} <= {*module.__all__}
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_a_name_that_a_package_does_not_have_is_named():
+    with pytest.raises(AttributeError, match="module 'supervise' has no attribute 'open_nod'"):
+        supervise.open_nod  # noqa: B018
+
+
+OPEN = """
+import sys, trio
+from supervise import open_node
+
+async def main():
+    async with open_node() as node:
+        node.processes()
+
+trio.run(main)
+print(*sorted(sys.modules))
+"""
+
+
+def test_a_node_without_supervisors_imports_nothing_of_them():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-c", OPEN], capture_output=True, text=True, check=True, env=environment
+    )
+    loaded = set(ran.stdout.split())
+    assert "supervise._node" in loaded
+    assert not loaded & {"cattrs", "rich", "click", "supervise._supervisor", "specs._supervisor"}

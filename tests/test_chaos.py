@@ -75,7 +75,7 @@ def supervisors(draw, id_="r", depth=2):
 async def act(node, tree, chance):
     """One thing that may happen to a tree."""
     pids = [info.pid for info in node.processes() if info.pid != tree.pid]
-    running = list(node._trees.supervisors.values())
+    running = list(node.life.trees.supervisors.values())
     some = chance.choice(running) if running else tree
     keys = [str(key) for key in some.which_children()] or ["none"]
     one = chance.choice(keys)
@@ -103,7 +103,7 @@ def check(node, tables):
     """What holds once nothing happens any more."""
     live = {info.pid: info for info in node.processes()}
     listed = []
-    for supervisor in node._trees.supervisors.values():
+    for supervisor in node.life.trees.supervisors.values():
         table = supervisor.which_children()
         # Invariant 70: the records, folded, are the table.
         assert fold(tables[supervisor.pid]) == table
@@ -125,7 +125,7 @@ def check(node, tables):
     supervised = {
         pid for pid, info in live.items() if info.host == "supervisor" or pid in set(listed)
     }
-    roots = {root.pid for root in node._trees._roots}
+    roots = {root.pid for root in node.life.trees._roots}
     assert supervised - roots == set(listed)
 
 
@@ -134,7 +134,7 @@ async def storm(spec, seed):
     chance = random.Random(seed)
     tables = {}
     async with trees_node() as node:
-        trees = node._trees
+        trees = node.life.need_trees()
         try:
             before = node.statistics()
             with node.subscribe() as events:
@@ -169,7 +169,7 @@ def collect(events, tables, node):
             if event.number == 1:
                 lives[event.supervisor] = []
             lives[event.supervisor].append(event)
-    for supervisor in node._trees.supervisors.values():
+    for supervisor in node.life.trees.supervisors.values():
         tables[supervisor.pid] = lives.get(supervisor.path, [])
 
 

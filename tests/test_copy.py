@@ -127,6 +127,22 @@ def test_the_root_is_named_by_the_caller(state):
         "{1, {2}, 3}",
         "{1, nil, 3, x = 1, y = 2}",
         "{[1] = 1, [2] = 2, [false] = 3, [1.5] = 4}",
+        "{}",
+        "{a = 1, b = 2, c = 3, d = 4, e = 5}",
+        "{[0] = 0, [-1] = -1, 1, 2}",
+        "{[2^53] = 1, [2^60] = 2, [math.huge] = 3, 4}",
+        "{'1', '2', 3}",
+        "{1, '2', 3}",
+        "{'a', 'b', false, x = 'c'}",
+        "{{1, {2}}, {3}, {}}",
+        "(function() local t = {} for i = 9, 1, -1 do t[i] = i end t.x = 1 return t end)()",
+        "(function() local t = {} t[1.0] = 1 t[2.0] = 2 t[3] = 3 return t end)()",
+        "(function() local t = {1, 2, 3, 4} t[4] = nil return t end)()",
+        "(function() local t = {1, 2, 3, 4} t[3], t[2] = nil, nil return t end)()",
+        "(function() local t = {1, 2, 3, 4, 5, 6, 7, 8} t[5] = nil return t end)()",
+        "(function() local t = {1, 2, 3, 4} t[4], t[5], t[6] = nil, 5, 6 return t end)()",
+        "(function() local t = {1, 2, x = 1} t.x = nil t.y = 2 return t end)()",
+        "(function() local t = {} for i = 1, 200 do t[i] = i end t[202] = 1 return t end)()",
         "(function() local t = {1, x = 1, y = 2, z = 3} t[2] = 2 return t end)()",
         "(function() local t = {} for i = 1, 200 do t[i] = i end return t end)()",
         "(function() local t = {} for i = 1, 201 do t[i] = i end return t end)()",
@@ -147,6 +163,46 @@ def test_every_key_and_value_is_copied(state, expression):
       return ok and same(value, copied)
     """
     assert call(state, same) is True
+
+
+# Builds a table the way its owner may have, key by key with removals in between, and copies it.
+BUILT_UP = [
+    call(
+        state,
+        """
+        local function same(a, b)
+          if type(a) ~= "table" then return rawequal(a, b) end
+          if a == b then return false end
+          for k, v in pairs(a) do if not same(v, b[k]) then return false end end
+          for k in pairs(b) do if a[k] == nil then return false end end
+          return true
+        end
+        return function(bytes)
+          local history = wire.decode(bytes)
+          local t = {}
+          for i = 1, history.listed do t[i] = i end
+          for _, change in ipairs(history.changes) do t[change.key] = change.value end
+          local ok, copied = copy.copy(t)
+          return ok and same(t, copied)
+        end
+        """,
+    )
+    for state in (STATE, JIT)
+]
+KEYS = (
+    st.integers(-2, 18) | st.sampled_from([1.0, 2.0, 2.5, 1e300]) | st.sampled_from(["a", "b", "1"])
+)
+ITEMS = st.none() | st.integers(0, 3) | st.sampled_from(["x", 1.5, True, False, [], [1], [[1]]])
+CHANGES = st.lists(
+    st.builds(lambda key, item: {"key": key, "value": item}, KEYS, ITEMS), max_size=20
+)
+
+
+@given(st.integers(0, 17), CHANGES)
+@settings(max_examples=200, deadline=None)
+def test_no_key_is_lost_however_the_table_came_about(listed, changes):
+    history = encode({"listed": listed, "changes": changes})
+    assert [copied(history) for copied in BUILT_UP] == [True, True]
 
 
 @EVERY_LUA

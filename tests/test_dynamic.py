@@ -64,7 +64,7 @@ async def test_a_restarting_child_can_be_terminated_by_its_last_pid():
         assert tree.get_child_spec(pid) == spec
         await tree.terminate_child(pid)
         assert tree.which_children() == {}
-        assert len(node._trees.alarms) == 0
+        assert len(node.life.trees.alarms) == 0
 
 
 async def test_a_failed_start_leaves_no_record():

@@ -205,12 +205,12 @@ class Run:
 
 def held(node):
     """What a node holds."""
-    trees, counts = node._trees, node._kernel.statistics()
+    trees, counts = node.life.trees, node._kernel.statistics()
     return {
         "kernel": (counts.processes, counts.names, counts.timers),
-        "supervisors": len(trees.supervisors) + len(trees._roots),
-        "children": len(trees._seats) + len(node._processes) + len(trees.strays),
-        "alarms": len(trees.alarms),
+        "supervisors": (trees and len(trees.supervisors) + len(trees._roots)) or 0,
+        "children": len(node._processes) + ((trees and len(trees._seats) + len(trees.strays)) or 0),
+        "alarms": (trees and len(trees.alarms)) or 0,
     }
 
 

@@ -23,6 +23,7 @@ from supervise import (
     NameTakenError,
     NodeClosedError,
     NoProcessError,
+    ProcessEndedError,
     ProcessExited,
     ProcessExitedError,
     ProcessSpawned,
@@ -841,3 +842,57 @@ async def test_everything_that_waits_is_a_checkpoint():
         ):
             with trio.testing.assert_checkpoints():
                 await wait()
+
+
+CALLS = {
+    # Passes each call on to the process it was started with.
+    "c:desk": lua("""
+        local clerk = ...
+        local inbox = process.inbox()
+        while true do
+          local msg = inbox:receive()
+          process.send(clerk, "n", {from = msg:from(), n = msg:payload()})
+        end"""),
+    "c:clerk": lua("""
+        local inbox = process.inbox()
+        while true do
+          local request = inbox:receive():payload()
+          process.send(request.from, "n", request.n + 1)
+        end"""),
+    # Replies to the first call once more when the second one comes; ends with what it was told then.
+    "c:twice": lua("""
+        local inbox = process.inbox()
+        local first = inbox:receive()
+        process.send(first:from(), "n", 1)
+        local second = inbox:receive()
+        local late = {process.send(first:from(), "n", 2)}
+        process.send(second:from(), "n", 3)
+        return {refused = tostring(late[2]), first = first:from(), second = second:from()}"""),
+    # Ends the port of the call instead of replying.
+    "c:rude": lua("process.terminate(process.inbox():receive():from())"),
+}
+
+
+async def test_a_call_may_be_answered_by_another_process():
+    async with open_node(entries=CALLS) as node:
+        desk = await node.spawn("c:desk", await node.spawn("c:clerk"))
+        assert await node.call(desk, "n", 41) == 42
+
+
+async def test_a_second_reply_is_refused_and_no_two_calls_share_a_pid():
+    async with open_node(entries=CALLS) as node, node.open_process() as me:
+        twice = await node.spawn("c:twice")
+        me.monitor(twice)
+        assert [await node.call(twice, "n"), await node.call(twice, "n")] == [1, 3]
+        end = await me.events.receive()
+        assert end.result["first"] != end.result["second"]
+        assert end.result["refused"] == f"process not found: {end.result['first']}"
+        assert node.statistics().processes == 1
+
+
+async def test_a_call_whose_port_is_ended_is_answered_with_that():
+    async with open_node(entries=CALLS) as node:
+        rude = await node.spawn("c:rude")
+        with pytest.raises(ProcessEndedError, match="process has ended"):
+            await node.call(rude, "n")
+        assert node.statistics().processes == 0

@@ -9,7 +9,6 @@ import pytest
 import trio
 
 import supervise.testing
-from pytest_supervise import _run
 from supervise.testing import (
     LeakError,
     SeedingError,
@@ -17,6 +16,7 @@ from supervise.testing import (
     seeded,
     seeded_scheduler,
 )
+from supervise.testing.plugin import _run
 from tests.programs import lua, node_of
 
 pytest_plugins = "pytester"
@@ -37,7 +37,7 @@ def run(pytester):
     """Runs a test file with the plugin; returns the result."""
     pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = --import-mode=importlib\n")
 
-    def run_file(text, *options, plugin="pytest_supervise"):
+    def run_file(text, *options, plugin="supervise.testing.plugin"):
         path = pytester.makepyfile(test_it=HEAD)
         path.write_text(path.read_text() + _dedented(text))
         return pytester.runpytest_inprocess("-p", plugin, *options)
@@ -85,7 +85,7 @@ def test_async_tests_run_under_trio(run):
 
 
 def test_without_the_plugin_pytest_says_so(run):
-    result = run("async def test_here(): pass", plugin="no:pytest_supervise")
+    result = run("async def test_here(): pass", plugin="no:supervise.testing.plugin")
     says(result, "async def functions are not natively supported")
 
 
@@ -124,7 +124,7 @@ def test_another_plugin_goes_first(run, pytester):
 
 
 def test_to_load_the_plugin_is_cheap(pytester):
-    code = "import sys, pytest_supervise; print(sorted({'trio', 'lupa', 'attrs', 'hypothesis'} & set(sys.modules)))"
+    code = "import sys, supervise.testing.plugin; print(sorted({'trio', 'lupa', 'attrs', 'hypothesis'} & set(sys.modules)))"
     done = pytester.run(sys.executable, "-c", code)
     assert done.outlines == ["[]"]
 
@@ -326,7 +326,7 @@ def test_leaks_can_be_allowed(run):
 async def test_an_alarm_of_a_supervisor_that_lives_on_is_a_leak():
     with pytest.raises(LeakError, match="timers that have not gone off: 1"):
         async with open_test_node() as node:
-            node._trees.alarms.set(1000, print)
+            node.life.need_trees().alarms.set(1000, print)
 
 
 async def test_what_never_waits_is_a_leak(monkeypatch):
@@ -465,7 +465,7 @@ async def test_a_seed_decides_the_jitter_of_backoffs():
     for seed in (1, 1, 2):
         with seeded(seed):
             async with open_test_node() as node:
-                drawn.append(node._trees.rng.random())
+                drawn.append(node.life.need_trees().rng.random())
     assert drawn[0] == drawn[1] != drawn[2]
 
 

@@ -683,7 +683,7 @@ async def test_start_stop_and_crash_leave_nothing_behind():
 
         def held():
             stats = node.statistics()
-            trees = node._trees
+            trees = node.life.need_trees()
             return (
                 stats.processes, stats.names, stats.timers, len(node._processes),
                 len(trees.supervisors), len(trees.alarms), len(trees._seats), len(trees._roots),

@@ -213,7 +213,7 @@ async def test_a_stop_cancelled_anywhere_has_stopped_the_tree_or_not_begun(count
     """Invariants 37 and 65."""
     async with trees_node() as node:
         tree = await node.start(root(child("c", "s:slow", "1s")))
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         cancelled = await cancelled_after(count, tree.stop())
         if count == 0:
             assert cancelled
@@ -232,7 +232,7 @@ async def test_a_start_cancelled_anywhere_has_started_the_tree_or_nothing(count)
             nursery.start_soon(tell_when_there, node)
             cancelled = await cancelled_after(count, node.start(spec))
             nursery.cancel_scope.cancel()
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         entries = [info.entry for info in node.processes()]
         assert entries == ([] if cancelled else ["root", "s:ready", "t:wait"])
         assert len(node.trees()) == (not cancelled)
@@ -270,7 +270,7 @@ async def test_callers_outside_the_block_learn_that_the_node_broke_down():
                 tree = await node.start(root(root(id="in", name="in")))
                 for supervisor in (tree, node.supervisor("in")):
                     nursery.start_soon(call, supervisor)
-                await wait_all_tasks_blocked()
+                await run_until_idle(node)
                 await node.spawn("t:print", "x")
                 await trio.sleep_forever()
     assert sorted(refused) == ["root", "root/in"]

@@ -190,7 +190,7 @@ async def test_the_block_of_a_node_waits_for_what_does_not_stop_and_says_for_who
             root(*[ChildSpec(f"c{seconds}", task(swallows, seconds), shutdown=0)
                    for seconds in (2, 60)])
         )  # fmt: skip
-        await wait_all_tasks_blocked()
+        await run_until_idle(node)
         await tree.stop()
         await trio.sleep(1)
         assert autojump_clock.current_time() == pytest.approx(3)

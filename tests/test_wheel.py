@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("specs", "lua_api", "supervise", "pytest_supervise")
+PACKAGES = ("specs", "lua_api", "supervise")
 
 
 @pytest.fixture(scope="module")

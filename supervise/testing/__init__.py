@@ -1,63 +1,147 @@
 """What happens if anything fails at any moment: simulations, faults, invariants, and helpers."""
 
-from supervise.testing._codec import TraceError
-from supervise.testing._faults import (
-    CancelCaller,
-    DelayDelivery,
-    DropDelivery,
-    FailStart,
-    Fault,
-    FaultPlan,
-    JumpClock,
-    KillAt,
-    KillAtSend,
-    KillAtStep,
-    KillDuringStart,
-    KillDuringStop,
-    LoseState,
-    OutOfMemory,
-    RaiseInCall,
-    StallChild,
-)
-from supervise.testing._injector import PlanError
-from supervise.testing._records import (
-    Declared,
-    Exited,
-    Fact,
-    Finished,
-    Injected,
-    Linked,
-    Monitored,
-    Opened,
-    Printed,
-    Ready,
-    Received,
-    Record,
-    Registered,
-    Released,
-    Sent,
-    Settled,
-    Signalled,
-    Spawned,
-    Unlinked,
-    Unmonitored,
-)
-from supervise.testing._simulate import simulate
-from supervise.testing._simulated_node import RestlessError, Simulation
-from supervise.testing._trace import Trace
-from supervise.testing._tree_text import Expected
-from supervise.testing._violation import Invariant, Violation
-from supervise.testing._wait import AwaitedInVainError
-from supervise.testing.helpers import (
-    assert_tree,
-    kill_and_wait,
-    run_until_idle,
-    wait_exit,
-    wait_restarted,
-)
-from supervise.testing.invariants import INVARIANTS, InvariantError, UnknownInvariantError, check
-from supervise.testing.nodes import LeakError, open_test_node
-from supervise.testing.seeding import SeedingError, current_seed, seeded, seeded_scheduler
+from typing import TYPE_CHECKING
+
+from specs import lazy_names
+
+if TYPE_CHECKING:
+    from supervise.testing._codec import TraceError
+    from supervise.testing._faults import (
+        CancelCaller,
+        DelayDelivery,
+        DropDelivery,
+        FailStart,
+        Fault,
+        FaultPlan,
+        JumpClock,
+        KillAt,
+        KillAtSend,
+        KillAtStep,
+        KillDuringStart,
+        KillDuringStop,
+        LoseState,
+        OutOfMemory,
+        RaiseInCall,
+        StallChild,
+    )
+    from supervise.testing._injector import PlanError
+    from supervise.testing._records import (
+        Declared,
+        Exited,
+        Fact,
+        Finished,
+        Injected,
+        Linked,
+        Monitored,
+        Opened,
+        Printed,
+        Ready,
+        Received,
+        Record,
+        Registered,
+        Released,
+        Sent,
+        Settled,
+        Signalled,
+        Spawned,
+        Unlinked,
+        Unmonitored,
+    )
+    from supervise.testing._simulate import simulate
+    from supervise.testing._simulated_node import RestlessError, Simulation
+    from supervise.testing._trace import Trace
+    from supervise.testing._tree_text import Expected
+    from supervise.testing._violation import Invariant, Violation
+    from supervise.testing._wait import AwaitedInVainError
+    from supervise.testing.helpers import (
+        assert_tree,
+        kill_and_wait,
+        run_until_idle,
+        wait_exit,
+        wait_restarted,
+    )
+    from supervise.testing.invariants import (
+        INVARIANTS,
+        InvariantError,
+        UnknownInvariantError,
+        check,
+    )
+    from supervise.testing.nodes import LeakError, open_test_node
+    from supervise.testing.seeding import SeedingError, current_seed, seeded, seeded_scheduler
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "supervise.testing._codec": ["TraceError"],
+            "supervise.testing._faults": [
+                "CancelCaller",
+                "DelayDelivery",
+                "DropDelivery",
+                "FailStart",
+                "Fault",
+                "FaultPlan",
+                "JumpClock",
+                "KillAt",
+                "KillAtSend",
+                "KillAtStep",
+                "KillDuringStart",
+                "KillDuringStop",
+                "LoseState",
+                "OutOfMemory",
+                "RaiseInCall",
+                "StallChild",
+            ],
+            "supervise.testing._injector": ["PlanError"],
+            "supervise.testing._records": [
+                "Declared",
+                "Exited",
+                "Fact",
+                "Finished",
+                "Injected",
+                "Linked",
+                "Monitored",
+                "Opened",
+                "Printed",
+                "Ready",
+                "Received",
+                "Record",
+                "Registered",
+                "Released",
+                "Sent",
+                "Settled",
+                "Signalled",
+                "Spawned",
+                "Unlinked",
+                "Unmonitored",
+            ],
+            "supervise.testing._simulate": ["simulate"],
+            "supervise.testing._simulated_node": ["RestlessError", "Simulation"],
+            "supervise.testing._trace": ["Trace"],
+            "supervise.testing._tree_text": ["Expected"],
+            "supervise.testing._violation": ["Invariant", "Violation"],
+            "supervise.testing._wait": ["AwaitedInVainError"],
+            "supervise.testing.helpers": [
+                "assert_tree",
+                "kill_and_wait",
+                "run_until_idle",
+                "wait_exit",
+                "wait_restarted",
+            ],
+            "supervise.testing.invariants": [
+                "INVARIANTS",
+                "InvariantError",
+                "UnknownInvariantError",
+                "check",
+            ],
+            "supervise.testing.nodes": ["LeakError", "open_test_node"],
+            "supervise.testing.seeding": [
+                "SeedingError",
+                "current_seed",
+                "seeded",
+                "seeded_scheduler",
+            ],
+        },
+    )
 
 __all__ = [
     "INVARIANTS",

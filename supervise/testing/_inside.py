@@ -48,12 +48,12 @@ def all_rows(supervisor: Supervisor, depth: int = 1) -> Iterator[tuple[int, str,
 
 def backoff_chance(node: Node) -> Random:
     """Where the jitter of all backoffs of a node comes from."""
-    return node._trees.rng
+    return node.life.need_trees().rng
 
 
 def alarm_count(node: Node) -> int:
     """How many timers the supervisors of a node have set."""
-    return len(node._trees.alarms)
+    return 0 if node.life.trees is None else len(node.life.trees.alarms)
 
 
 def lua_bytes(node: Node) -> int:

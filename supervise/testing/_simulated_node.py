@@ -26,6 +26,7 @@ from supervise._node import Node
 from supervise._open import DEFAULT_HOSTS
 from supervise._sources import Sources
 from supervise._supervisor import Supervisor
+from supervise._tree import Trees
 from supervise.testing import _records as rec
 from supervise.testing._faults import Fault, FaultPlan
 from supervise.testing._injector import Injector
@@ -70,15 +71,18 @@ class SimulatedNode(Node):
         kernel: SimulatedKernel,
         sources: Sources,
         hosts: Sequence[HostSpec],
+        *,
         recorder: Recorder,
         injector: Injector,
+        seed: int,
     ) -> None:
         super().__init__(kernel, sources, hosts, lambda _pid, _text: None)
         self._recorder = recorder
         self._injector = injector
+        self._seed = seed
 
     def publish(self, event: Event) -> None:
-        """See `Node.publish`; nothing is logged."""
+        """See `Node.publish`."""
         self._recorder.on_event(event)
         self._subscribers.publish(event)
         self._injector.on_event(event)
@@ -87,7 +91,7 @@ class SimulatedNode(Node):
         """See `Node.start`."""
         _check_once(spec)
         self._declare(spec, spec.id)
-        return await self._trees.start_checked(self._injector.wrapped(spec))
+        return await self._seeded_trees().start_checked(self._injector.wrapped(spec))
 
     def _declare(self, spec: AnySupervisorSpec, path: str) -> None:
         strategy = spec.strategy.value if isinstance(spec, SupervisorSpec) else "dynamic"
@@ -97,17 +101,25 @@ class SimulatedNode(Node):
             if isinstance(child.start, SupervisorSpec | DynamicSupervisorSpec):
                 self._declare(child.start, f"{path}/{child.id}")
 
-    def seed(self, seed: int) -> None:
-        """Let the seed decide about backoffs, and about alarms that are set for the same time."""
-        chance = random.Random(seed)  # noqa: S311 - not a secret
-        self._trees.rng = chance
-        self._trees.alarms._serials = (  # type: ignore[assignment]
-            chance.getrandbits(32) for _ in itertools.count()
-        )
+    def _seeded_trees(self) -> Trees:
+        """The trees; the seed decides about backoffs, and about alarms of the same time."""
+        is_new = self.life.trees is None
+        trees = self.life.need_trees()
+        if is_new:
+            chance = random.Random(self._seed)  # noqa: S311 - not a secret
+            trees.rng = chance
+            trees.alarms._serials = (  # type: ignore[assignment]
+                chance.getrandbits(32) for _ in itertools.count()
+            )
+            # The trace says it all: nothing is logged.
+            trees.publish = self.publish  # type: ignore[method-assign]
+        return trees
 
     def is_resting(self) -> bool:
         """Whether no timer is set anywhere."""
-        return not len(self._trees.alarms) and not self._kernel.statistics().timers
+        trees = self.life.trees
+        alarms = 0 if trees is None else len(trees.alarms)
+        return not alarms and not self._kernel.statistics().timers
 
 
 class Simulation:
@@ -167,9 +179,13 @@ class Simulation:
             RestlessError: Processes never wait, so that virtual time stands still.
         """
         node = SimulatedNode(
-            self._kernel, self._sources, self._hosts, self._recorder, self.injector
+            self._kernel,
+            self._sources,
+            self._hosts,
+            recorder=self._recorder,
+            injector=self.injector,
+            seed=self.seed,
         )
-        node.seed(self.seed)
         timed = self.injector.timed(node, [host.name for host in self._hosts])
         error: BaseException | None = None
         try:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from supervise._events import ChildRow
+    from supervise._lifecycle import LifecycleEvent
     from supervise._node import Node
     from supervise._process import Exit
     from supervise._reasons import ChildKey
-    from supervise._subscribers import LifecycleEvent
 
 
 async def run_until_idle(node: Node) -> None:

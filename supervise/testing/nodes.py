@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from specs import Entry, HostSpec
+    from supervise._lifecycle import LifecycleEvent
     from supervise._node import Node
-    from supervise._subscribers import LifecycleEvent
 
 LEAKS: Final = ("processes", "names", "timers", "threads", "memory")
 """The sorts of leaks, as `allow_leaks` has them."""

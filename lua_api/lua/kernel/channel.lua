@@ -53,9 +53,9 @@ function M.detached(of)
   return copy
 end
 
-function M.new(proc, of_kind, capacity)
-  local handle = setmetatable({}, M.Handle)
-  local ch = {
+--- A channel without a handle: for a process whose code is Python, which knows it by a number.
+local function bare(proc, of_kind, capacity)
+  return {
     proc = proc,
     kind = of_kind,
     closed = false,
@@ -65,6 +65,11 @@ function M.new(proc, of_kind, capacity)
     receivers = false,
     capacity = capacity,
   }
+end
+M.bare = bare
+
+function M.new(proc, of_kind, capacity)
+  local handle, ch = setmetatable({}, M.Handle), bare(proc, of_kind, capacity)
   state_of[handle] = ch
   return handle, ch
 end

@@ -18,31 +18,19 @@ M.is_scalar = is_scalar
 -- Beyond this many items the stack space for `unpack` costs more than it saves.
 local LONGEST_UNPACK = 200
 
--- Whether the `length` items of `t` are all it holds and nothing but numbers, most often data in bulk.
+-- A list of `...`, the first `length` items of `t`, most often data in bulk; nothing if they are not
+-- numbers all, or not all that `t` holds: a key may sit behind one that was removed from the list.
 -- `math.max` takes numbers alone and looks at them faster than a loop in Lua.
-local function is_numbers(t, length)
-  if type(t[1]) ~= "number" or not pcall(max, unpack(t, 1, length)) then
-    return false
-  end
-  local count = 0
-  for _ in next, t do
-    count = count + 1
-  end
-  return count == length
-end
-
--- A copy made in one go, of the right size. It is whole if it has every key of the original, which
--- holds for lists of scalars; anything else is left to the general way.
-local function copy_list(t, length)
-  local list = { unpack(t, 1, length) }
-  if not is_numbers(t, length) then
-    for key, value in next, t do
-      if list[key] == nil or not is_scalar[type(value)] then
-        return nil
-      end
+local function copy_numbers(t, length, ...)
+  if pcall(max, ...) then
+    local others = -length
+    for _ in next, t do
+      others = others + 1
+    end
+    if others == 0 then
+      return { ... }
     end
   end
-  return list
 end
 
 -- Stands for a copy that was refused, as nil and false may be values; why is found later.
@@ -71,28 +59,32 @@ function copy_table(t, depth)
   if depth > max_depth then
     return REFUSED
   end
-  local metatable = getmetatable(t)
+  local metatable, length = getmetatable(t), 0
   if metatable == nil then
-    local length = #t
-    if length > 0 and length <= LONGEST_UNPACK then
-      local list = copy_list(t, length)
-      if list then
-        return list
+    length = #t
+  elseif by_metatable[metatable] then
+    return copy_object(t, by_metatable[metatable], depth)
+  end
+  local copy
+  if length == 0 or length > LONGEST_UNPACK then
+    -- Room for four keys, as growing step by step costs more than the keys.
+    copy = { a = nil, b = nil, c = nil, d = nil }
+  else
+    copy = type(t[1]) == "number" and copy_numbers(t, length, unpack(t, 1, length))
+    if copy then
+      return copy
+    end
+    copy = { unpack(t, 1, length) }
+  end
+  for key, value in next, t do
+    -- What `unpack` found in the list is a number.
+    if length == 0 or copy[key] == nil then
+      local kind = type(key)
+      if not is_scalar[kind] or (kind == "boolean" and rawget(t, key and 1 or 0) ~= nil) then
+        return REFUSED
       end
     end
-  else
-    local class = by_metatable[metatable]
-    if class then
-      return copy_object(t, class, depth)
-    end
-  end
-  local copy = {}
-  for key, value in next, t do
-    local kind = type(key)
-    if not is_scalar[kind] or (kind == "boolean" and rawget(t, key and 1 or 0) ~= nil) then
-      return REFUSED
-    end
-    kind = type(value)
+    local kind = type(value)
     if not is_scalar[kind] then
       if kind ~= "table" then
         return REFUSED

@@ -3,6 +3,7 @@
 local calls = require("kernel.calls")
 local children = require("kernel.children")
 local clock = require("kernel.clock")
+local memory = require("kernel.memory")
 local outbox = require("kernel.outbox")
 local ports = require("kernel.ports")
 local registry = require("kernel.registry")
@@ -37,6 +38,7 @@ end
 -- @treturn string the rows for the outside, or nil
 function M.step(now, budget)
   local more, next_at = scheduler.step(now, budget)
+  memory.check()
   return more, next_at, outbox.take()
 end
 

@@ -9,7 +9,7 @@ local queue = require("kernel.queue")
 local kinds, new_fault = fault.kinds, fault.new
 local LAST = queue.LAST
 local byte, type = string.byte, type
-local hand_over, put, new_channel = channel.hand_over, channel.put, channel.new
+local hand_over, put, new_channel, bare = channel.hand_over, channel.put, channel.new, channel.bare
 local INBOX, EVENTS, TOPIC = channel.INBOX, channel.EVENTS, channel.TOPIC
 
 local AT = byte("@")
@@ -30,15 +30,18 @@ function M.reserved(topic)
 end
 
 local function open(proc, key, kind)
-  local handle, ch = new_channel(proc, kind)
-  ch.capacity = nil
-  ch.handle = handle
-  local mailbox = proc.mailbox
-  if not mailbox then
-    mailbox = {}
-    proc.mailbox = mailbox
+  local handle, ch = nil, nil
+  if proc.port then
+    ch = bare(proc, kind)
+  else
+    handle, ch = new_channel(proc, kind)
+    ch.handle = handle
   end
-  mailbox[key] = ch
+  if proc.mailbox then
+    proc.mailbox[key] = ch
+  else
+    proc.mailbox = { [key] = ch }
+  end
   return ch
 end
 

@@ -44,14 +44,18 @@ end
 
 --- Forgets a request; the port of a one-shot call goes with it.
 local function settle(task)
-  local ticket = task.ticket
+  local ticket, proc = task.ticket, task.proc
   by_ticket[ticket] = nil
-  task.proc.port.tickets[ticket] = nil
   if task.awaited then
     signals.unawait(task, task.awaited)
   end
-  if task.one_shot and registry.by_pid[task.proc.pid] then
-    signals.finish(task.proc)
+  if not task.one_shot then
+    proc.port.tickets[ticket] = nil
+  else
+    proc.call = false
+    if registry.by_pid[proc.pid] then
+      signals.finish(proc)
+    end
   end
 end
 
@@ -115,6 +119,13 @@ local function ended(pid)
   return new_fault(kinds.CANCELED, "process has ended", { details = { pid = pid } })
 end
 
+--- Answers a request of a process that has ended.
+local function answer_ended(proc, task)
+  by_ticket[task.ticket] = nil
+  withdraw(task)
+  reply(task.ticket, NIL, ended(proc.pid))
+end
+
 -- The row of the end goes first: whoever waits inside the block of the process is cancelled by it.
 local function on_end(proc, failure)
   if failure ~= nil then
@@ -126,11 +137,39 @@ local function on_end(proc, failure)
   end
   table.sort(tickets)
   for _, ticket in ipairs(tickets) do
-    local task = by_ticket[ticket]
-    by_ticket[ticket] = nil
-    withdraw(task)
-    reply(ticket, NIL, ended(proc.pid))
+    answer_ended(proc, by_ticket[ticket])
   end
+end
+
+local function on_end_of_call(proc, failure)
+  if failure ~= nil then
+    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.forced)
+  end
+  if proc.call then
+    answer_ended(proc, proc.call)
+  end
+end
+
+-- Calls are many and short: their ports share this, and have only the one request `proc.call`.
+local CALL_PORT = { on_end = on_end_of_call }
+local call_program = { entry = "call", host = host }
+
+local function open_call()
+  local proc = {
+    pid = string.format(host.pid_form, registry.new_serial()),
+    proc = false,
+    mailbox = false,
+    program = call_program,
+    started = clock.now,
+    mail = 0,
+    links = false,
+    monitors = false,
+    port = CALL_PORT,
+    call = false,
+  }
+  proc.proc = proc
+  registry.add(proc)
+  return proc
 end
 
 local function new_port(entry, host)
@@ -330,7 +369,7 @@ function M.request(pid, ticket, name, payload, ...)
       return answer(NIL, ended(pid))
     end
   else
-    proc = M.open("call")
+    proc = open_call()
   end
   local task = {
     ticket = ticket,
@@ -340,6 +379,11 @@ function M.request(pid, ticket, name, payload, ...)
     form = "plain",
     one_shot = not pid,
     on_answer = on_answer,
+    -- Room for what comes later: the table need not grow.
+    awaited = nil,
+    r1 = nil,
+    r2 = nil,
+    r3 = nil,
   }
   task.task = task
   local ready, value, failure = asks[name](task, payload, ...)
@@ -348,7 +392,12 @@ function M.request(pid, ticket, name, payload, ...)
     return ready == true and answer(encode(value), failure) or value
   end
   -- Only now: a request that ends its own process is answered here, not once more by that end.
-  by_ticket[ticket], proc.port.tickets[ticket] = task, task
+  by_ticket[ticket] = task
+  if pid then
+    proc.port.tickets[ticket] = task
+  else
+    proc.call = task
+  end
   return nil
 end
 

@@ -100,9 +100,8 @@ local function end_one(proc, result, failure, doomed)
   if proc.names then
     registry.release_names(proc)
   end
-  local loading = proc.loading
-  if loading then
-    local spawner = loading.spawner
+  local spawner = proc.loading
+  if spawner then
     spawner.r1, spawner.r2 = nil, copied(failure)
     queue.push_front(spawner)
   end
@@ -147,7 +146,7 @@ local function end_one(proc, result, failure, doomed)
   end
   if proc.port then
     proc.port.on_end(proc, failure)
-  elseif outbox.watched and not loading then
+  elseif outbox.watched and not spawner then
     local program = proc.program
     outbox.row(7, outbox.EXITED, proc.pid, program.entry, result, failure, clock.unix(), clock.now - proc.started)
   end

@@ -130,9 +130,11 @@ local function begin(spawner, host, entry, source, mode, list)
     mail = 0,
     links = false,
     monitors = false,
-    loading = { spawner = spawner, mode = mode, arguments = list },
+    loading = spawner,
   }
   proc.proc, proc.task = proc, proc
+  -- Kept where the answer will be, which comes when both have been used.
+  spawner.r1, spawner.r2 = mode, list
   if spawner.ticket then
     spawner.child = proc
   end
@@ -196,9 +198,9 @@ end
 
 --- The chunk has run: the process is routable, its spawner goes on, and `main` takes its turn.
 function M.loaded(proc)
-  local loading = proc.loading
-  proc.loading = false
-  local spawner, mode = loading.spawner, loading.mode
+  local spawner = proc.loading
+  local mode, list = spawner.r1, spawner.r2
+  proc.loading, spawner.r1, spawner.r2 = false, nil, nil
   if (mode.link or mode.monitor) and not attach(proc, spawner.proc, mode) then
     return
   end
@@ -211,7 +213,7 @@ function M.loaded(proc)
   elseif not mode.ready then
     answer(spawner, proc.pid)
   end
-  proc.r1, proc.r2, proc.r3 = loading.arguments, nil, nil
+  proc.r1, proc.r2, proc.r3 = list, nil, nil
   queue.push(proc)
 end
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import hypothesis
 from trio.abc import Clock
 
-from pytest_supervise._items import Promise
+from supervise.testing.plugin._items import Promise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -75,9 +75,9 @@ def _settings(function: object) -> hypothesis.settings:
 
 def _all_fresh(item: pytest.Function) -> bool:
     """Whether every fixture that the test names, and that is for one test only, is made anew."""
-    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - as Hypothesis does
+    definitions = item._fixtureinfo.name2fixturedefs
     return all(
         isinstance(item.funcargs.get(name), Promise | Clock)
-        for name in item._fixtureinfo.argnames  # noqa: SLF001
+        for name in item._fixtureinfo.argnames
         if definitions[name][-1].scope == "function"
     )

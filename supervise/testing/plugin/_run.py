@@ -14,8 +14,8 @@ import trio
 from trio.abc import Clock
 from trio.testing import MockClock
 
-from pytest_supervise._items import Promise
 from supervise.testing import SeedingError, seeded_scheduler
+from supervise.testing.plugin._items import Promise
 
 _OPTIONS: Final = ("source", "hosts", "entries", "output", "allow_leaks", "lua_memory")
 
@@ -28,12 +28,12 @@ def run_item(item: pytest.Function, seed: int, *, must_seed: bool) -> None:
         seed: Of trio's scheduler.
         must_seed: Whether a trio that cannot be seeded is an error.
     """
-    wanted = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}  # noqa: SLF001 - as pytest does
+    wanted = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
     run = partial(_run_once, item.funcargs, seed, must_seed)
     if not hasattr(item.obj, "hypothesis"):
         run(item.obj, **wanted)
         return
-    from pytest_supervise import _hypothesis  # noqa: PLC0415 - it may not be there
+    from supervise.testing.plugin import _hypothesis  # noqa: PLC0415 - it may not be there
 
     with _hypothesis.inner_test_replaced(item.obj, seed, run):
         item.obj(**wanted)

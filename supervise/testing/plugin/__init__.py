@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_supervise import _items
+from supervise.testing.plugin import _items
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -77,7 +77,7 @@ def pytest_fixture_setup(
     func = fixturedef.func
     if not _items.is_async(func):
         return (yield)
-    item = request._pyfuncitem  # noqa: SLF001 - nothing else tells the test of a wider fixture
+    item = request._pyfuncitem
     if not _items.runs_under_trio(item):
         return (yield)
     if fixturedef.scope != "function":
@@ -101,7 +101,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an async test under trio."""
     if not _items.runs_under_trio(pyfuncitem):
         return None
-    from pytest_supervise import _run  # noqa: PLC0415
+    from supervise.testing.plugin import _run  # noqa: PLC0415
 
     config = pyfuncitem.config
     _run.run_item(pyfuncitem, config.option.supervise_seed, must_seed=config.stash[_explicit])
@@ -112,7 +112,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Tell Hypothesis that fixtures which are fresh for each example are no mistake."""
     if "hypothesis" in sys.modules and _items.runs_under_trio(item):
-        from pytest_supervise import _hypothesis  # noqa: PLC0415
+        from supervise.testing.plugin import _hypothesis  # noqa: PLC0415
 
         _hypothesis.allow_fresh_fixtures(item)
     return (yield)
@@ -175,8 +175,8 @@ def autojump_clock() -> MockClock:
 async def _supervise_node(
     request: pytest.FixtureRequest,
 ) -> AsyncGenerator[tuple[Node, list[LifecycleEvent]], None]:
-    from pytest_supervise import _run  # noqa: PLC0415
     from supervise.testing import open_test_node  # noqa: PLC0415
+    from supervise.testing.plugin import _run  # noqa: PLC0415
 
     events: list[LifecycleEvent] = []
     options = _run.node_options(request.node)
