@@ -125,12 +125,16 @@ def _exited(  # noqa: PLR0917 - the fields of a row
     return ProcessExited(pid, entry, result, error, at, uptime / NANOSECONDS)
 
 
+# By their numbers.
+_HOW_ENDED = tuple(HowEnded)
+
+
 def _port_ended(pid: str, error: Fault, how: int | None) -> PortEnded:
-    return PortEnded(pid, error, HowEnded(how or 0))
+    return PortEnded(pid, error, _HOW_ENDED[how or 0])
 
 
 def _child_down(ticket: int, error: Fault | None, how: int | None) -> ChildDown:
-    return ChildDown(ticket, error, HowEnded(how or 0))
+    return ChildDown(ticket, error, _HOW_ENDED[how or 0])
 
 
 # In the order of the kinds in lua/kernel/outbox.lua.
@@ -308,19 +312,27 @@ class Kernel:
             return outcome.decode()
         return cast("Fault", _terms.decode(outcome[1]))
 
-    def stop_child(self, ticket: int, reason: str) -> bool | None:
+    def stop_child(self, ticket: int, reason: str) -> ChildDown | None:
         """Ask a supervised process to end.
 
         Returns:
-            True if it has ended: it waits, and reads no events. False if a `ChildDown` will tell.
-            None if it had ended before, which a `ChildDown` tells that is on its way.
+            How it ended, if that took no time: it waited, and read no events or ended at once.
+            None if a `ChildDown` will tell, or one is on its way.
         """
-        ended: bool | None = self._stop_child(ticket, _text(reason))
-        return ended
+        outcome = self._stop_child(ticket, _text(reason))
+        if outcome is None:
+            return None
+        how, error = outcome if isinstance(outcome, tuple) else (outcome, None)
+        fault = None if error is None else cast("Fault", _terms.decode(error))
+        return ChildDown(ticket, fault, _HOW_ENDED[how])
 
-    def kill_child(self, ticket: int) -> bool | None:
-        """End a supervised process by force (see `stop_child` for what is returned)."""
-        ended: bool | None = self._kill_child(ticket)
+    def kill_child(self, ticket: int) -> bool:
+        """End a supervised process by force.
+
+        Returns:
+            Whether this ended it; otherwise it had ended, and a `ChildDown` is on its way.
+        """
+        ended: bool = self._kill_child(ticket)
         return ended
 
     def answer_call(self, ticket: int, *answer: Term) -> None:

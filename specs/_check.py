@@ -109,7 +109,8 @@ class _Walk:
 
     def fields(self, spec: Any, path: str) -> None:  # noqa: ANN401 - any attrs instance
         """Every field that has a rule, and what reading found."""
-        self.faults += [f"{path}.{fault}" for fault in self._misread.get(id(spec), ())]
+        if self._misread:
+            self.faults += [f"{path}.{fault}" for fault in self._misread.get(id(spec), ())]
         self.faults += field_faults(spec, path)
 
     def supervisor(self, spec: AnySupervisorSpec, path: str) -> None:
@@ -136,8 +137,10 @@ class _Walk:
             return
         self.fields(child, path)
         self.claim(child.name, path)
-        self._significance(child, path, parent)
-        self._backoff(child.backoff, path)
+        if child.significant is True:
+            self._significance(child, path, parent)
+        if child.backoff is not None:
+            self._backoff(child.backoff, path)
         self._start(child, path, parent)
 
     def claim(self, name: object, path: str) -> None:
@@ -149,8 +152,6 @@ class _Walk:
             self.faults.append(f"{path}.name: {name!r} is already the name of {holder}")
 
     def _significance(self, child: ChildSpec, path: str, parent: AnySupervisorSpec) -> None:
-        if child.significant is not True:
-            return
         where = f"{path}.significant"
         if child.restart is Restart.PERMANENT:
             self.faults.append(
@@ -172,7 +173,7 @@ class _Walk:
                     f"{path}.backoff.maximum: must be at least initial ({backoff.initial}), "
                     f"got {backoff.maximum}"
                 )
-        elif backoff is not None:
+        else:
             self.faults.append(f"{path}.backoff: must be a Backoff or left out, got {backoff!r}")
 
     def _start(self, child: ChildSpec, path: str, parent: AnySupervisorSpec) -> None:

@@ -85,9 +85,10 @@ _START_TIMEOUT = f.Rule(
 )
 _WORD = r"[A-Za-z0-9_][A-Za-z0-9_-]*"
 _ENTRY_PATTERN = rf"{_WORD}(\.{_WORD})*:{_WORD}"
+_is_entry = re.compile(_ENTRY_PATTERN).fullmatch
 _ENTRY = f.Rule(
     want='a Lua entry "<namespace>:<name>", such as "shop:stock"',
-    accepts=lambda value: isinstance(value, str) and bool(re.fullmatch(_ENTRY_PATTERN, value)),
+    accepts=lambda value: isinstance(value, str) and bool(_is_entry(value)),
     schema={"type": "string", "pattern": f"^{_ENTRY_PATTERN}$"},
 )
 

@@ -30,10 +30,12 @@ def check_host(host: HostSpec) -> None:
 def field_faults(spec: Any, path: str) -> list[str]:  # noqa: ANN401 - any attrs instance
     """One line for every field that is missing or breaks its rule."""
     faults = []
-    for name, key, rule in _ruled_fields(spec.__class__):
+    for name, key, rule, default in _ruled_fields(spec.__class__):
         value = getattr(spec, name)
         if value is attrs.NOTHING:
             faults.append(f"{path}.{key}: is missing")
+        elif value is default:
+            continue  # a default obeys its rule
         elif rule is not None and not rule.accepts(value):
             hint = did_you_mean(value, rule.words)
             faults.append(f"{path}.{key}: must be {rule.want}, got {value!r}{hint}")
@@ -41,9 +43,9 @@ def field_faults(spec: Any, path: str) -> list[str]:  # noqa: ANN401 - any attrs
 
 
 @cache
-def _ruled_fields(spec_class: type) -> tuple[tuple[str, str, Rule | None], ...]:
-    """Each field of a spec: its name, its key in data, and its rule."""
-    return tuple((a.name, key_of(a), rule_of(a)) for a in attrs.fields(spec_class))
+def _ruled_fields(spec_class: type) -> tuple[tuple[str, str, Rule | None, object], ...]:
+    """Each field of a spec: its name, its key in data, its rule, and its default (or NOTHING)."""
+    return tuple((a.name, key_of(a), rule_of(a), a.default) for a in attrs.fields(spec_class))
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:

@@ -77,9 +77,12 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+_NUMBER = int | float
+
+
 def is_number(value: object) -> bool:
     """Whether this is a number and not a NaN."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value  # noqa: PLR0124 - NaN differs from itself
+    return isinstance(value, _NUMBER) and not isinstance(value, bool) and value == value  # noqa: PLR0124 - NaN differs from itself
 
 
 def read_infinity(value: Any) -> Any:  # noqa: ANN401
@@ -97,8 +100,9 @@ def _is_name(value: object) -> bool:
 
 
 def _is_labels(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(part, str) for pair in value.items() for part in pair
+    return value == {} or (
+        isinstance(value, Mapping)
+        and all(isinstance(part, str) for pair in value.items() for part in pair)
     )
 
 

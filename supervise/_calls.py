@@ -55,6 +55,8 @@ class StartedChild(Struct, frozen=True):
 class Waiter(Generic[T]):
     """One caller: call it with the answer. Whoever gives up waiting just does not learn of it."""
 
+    __slots__ = ("_answer", "_task")
+
     def __init__(self) -> None:
         self._task: trio.lowlevel.Task | None = None
         self._answer: tuple[T] | None = None

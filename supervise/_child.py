@@ -39,6 +39,18 @@ class RunningChild(ABC):
         over: Whether it has ended; whatever comes later is about nobody.
     """
 
+    __slots__ = (
+        "_alarm",
+        "_timed_out",
+        "_up",
+        "incarnation",
+        "key",
+        "over",
+        "spec",
+        "stopping",
+        "supervisor",
+    )
+
     def __init__(self, supervisor: Supervisor, order: io.StartChild) -> None:
         self.supervisor = supervisor
         self.key, self.incarnation, self.spec = order.child, order.incarnation, order.spec

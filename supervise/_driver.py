@@ -19,13 +19,13 @@ from supervise._errors import NodeClosedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lua_api import Answer, Effect, Kernel
+    from lua_api import Answer, Effect, Kernel, Step
 
 # Requests of Lua processes a slice: about a millisecond, so that other tasks get their turns.
 SLICE = 1000
 
-# Steps a slice: what acting on one step began goes on at once, but not for ever.
-STEPS = 4
+# Steps a slice: what acting on one step began goes on at once, but not for ever. Most are short.
+STEPS = 16
 
 
 class Driver:
@@ -44,7 +44,9 @@ class Driver:
         self._on_effect = on_effect
         self._on_step = on_step
         self._later: deque[Callable[[], None]] = deque()
-        self._hurried = False
+        # Whether a step would find something to do, and whether one is being acted on.
+        self._pending = True
+        self._slicing = False
         self._tickets = itertools.count(1)
         self._waiting: dict[int, trio.lowlevel.Task] = {}
         # The request that steps the kernel itself, and its answer if it came within that step.
@@ -67,11 +69,15 @@ class Driver:
                 self._work = trio.Event()
             for _ in range(len(self._later)):
                 self._later.popleft()()
-            busy = self._slice() or bool(self._later)
+            # Whoever waited for an answer may have stepped the kernel meanwhile.
+            if self._pending or trio.current_time() >= self._wake_at:
+                self._slice()
             if self._failure is not None:
                 raise self._failure
-            if busy:
+            if self._pending or self._later:
                 await trio.lowlevel.checkpoint()
+            elif self._wake_at == math.inf:
+                await self._work.wait()
             else:
                 with trio.move_on_at(self._wake_at):
                     await self._work.wait()
@@ -95,34 +101,37 @@ class Driver:
         return self._kernel
 
     def kick(self) -> None:
-        """Have the kernel stepped soon."""
-        self._work.set()
-
-    def hurry(self) -> None:
-        """Have the kernel stepped before others get their turn, if this is its turn."""
-        self._hurried = True
-        self._work.set()
+        """Have the kernel stepped soon; before others get their turn, if this is its turn."""
+        self._pending = True
+        if not self._slicing:
+            self._work.set()
 
     def later(self, callback: Callable[[], None]) -> None:
         """Call back once others had their turn."""
         self._later.append(callback)
         self._work.set()
 
-    def _slice(self) -> bool:
-        """A few steps at most; returns whether there is more to run."""
-        for _ in range(STEPS):
-            step = self._kernel.step(trio.current_time(), SLICE)
-            self._wake_at = math.inf if step.wake_at is None else step.wake_at
-            self._hurried = False
-            for effect in step.effects:
-                if isinstance(effect, Reply):
-                    self._deliver(effect)
-                else:
-                    self._act(self._on_effect, effect)
-            self._act(self._on_step)
-            if not self._hurried:
-                break
-        return step.busy or self._hurried
+    def _slice(self) -> None:
+        """A few steps at most."""
+        self._slicing = True
+        try:
+            for _ in range(STEPS):
+                step = self._kernel.step(trio.current_time(), SLICE)
+                self._take_in(step)
+                if step.busy or not self._pending:
+                    break
+        finally:
+            self._slicing = False
+
+    def _take_in(self, step: Step) -> None:
+        self._wake_at = math.inf if step.wake_at is None else step.wake_at
+        self._pending = step.busy
+        for effect in step.effects:
+            if isinstance(effect, Reply):
+                self._deliver(effect)
+            else:
+                self._act(self._on_effect, effect)
+        self._act(self._on_step)
 
     def _act(self, act: Callable[..., None], *args: Effect) -> None:
         try:
@@ -170,7 +179,8 @@ class Driver:
             # Often all it takes is to let Lua run for a moment: no trip through the scheduler then.
             planned = self._wake_at
             self._stepping, self._early = ticket, None
-            if self._slice() or self._wake_at < planned or self._failure is not None:
+            self._slice()
+            if self._pending or self._wake_at < planned or self._failure is not None:
                 self.kick()
             self._stepping, answer = None, self._early
         else:

@@ -17,20 +17,28 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("supervise")
 
-_QUIET = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
-_MESSAGES = {
+_QUIET: Final = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
+_MESSAGES: Final = {
     ev.ChildExited: "%s/%s ended (%s)",
     ev.ChildStartFailed: "%s/%s did not start (%s)",
     ev.SupervisorStopping: "%s stops (%s)",
     ev.SupervisorExited: "%s ended (%s)",
 }
 
+MAYBE_LOUD: Final = frozenset(_MESSAGES)
+"""The events whose records may be more than DEBUG."""
+
+
+def logs_all() -> bool:
+    """Whether every event has a record."""
+    return logger.isEnabledFor(logging.DEBUG)
+
 
 def _level(event: ev.Event) -> int:
-    reason: ExitReason | None = getattr(event, "reason", None)
-    if reason is None or reason.kind in _QUIET:
+    kind = type(event)
+    if kind not in _MESSAGES or event.reason.kind in _QUIET:  # type: ignore[attr-defined]
         return logging.DEBUG
-    return logging.ERROR if isinstance(event, ev.SupervisorStopping) else logging.WARNING
+    return logging.ERROR if kind is ev.SupervisorStopping else logging.WARNING
 
 
 def log_event(event: ev.Event) -> None:

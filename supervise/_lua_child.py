@@ -19,7 +19,7 @@ class LuaChild(RunningChild):
     Most starts and stops are over when the request for them returns.
     """
 
-    _ticket = 0
+    __slots__ = ("_ticket",)
 
     def launch(self) -> None:
         """Start the process; its chunk runs here, its `main` in the next step of the kernel."""
@@ -31,7 +31,7 @@ class LuaChild(RunningChild):
             self.down(ExitReason(ExitKind.ERROR, exc))
             return
         self._ticket = trees.seat(self)
-        outcome = trees.kernel().start_child(
+        outcome = self.supervisor.kernel.start_child(
             self._ticket,
             self.supervisor.pid,
             start.entry,
@@ -46,9 +46,10 @@ class LuaChild(RunningChild):
             self._leave(ExitReason(ExitKind.ERROR, outcome))
 
     def ask(self) -> None:
-        """Send the CANCEL event; a process that cannot hear it has ended when this returns."""
-        if self.supervisor.trees.kernel().stop_child(self._ticket, "shutdown"):
-            self._leave(SHUTDOWN)
+        """Send the CANCEL event; most processes have ended when this returns."""
+        end = self.supervisor.kernel.stop_child(self._ticket, "shutdown")
+        if end is not None:
+            self._ended(end)
 
     def force(self) -> None:
         """Terminate the process."""
@@ -59,11 +60,15 @@ class LuaChild(RunningChild):
         """The kernel has news of it."""
         if isinstance(effect, ChildUp):
             self.up(effect.pid, effect.value)
-        elif effect.how is HowEnded.IGNORED:
+        else:
+            self._ended(effect)
+
+    def _ended(self, end: ChildDown) -> None:
+        if end.how is HowEnded.IGNORED:
             self.supervisor.trees.vacate(self._ticket)
             self.ignored()
         else:
-            self._leave(self._reason(effect.error, effect.how))
+            self._leave(self._reason(end.error, end.how))
 
     def _reason(self, error: Fault | None, how: HowEnded) -> ExitReason:
         if how is HowEnded.TERMINATED:

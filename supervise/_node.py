@@ -332,6 +332,10 @@ class Node:
         """End the node's block with this error; the first one counts."""
         self.life.interrupt(error)
 
+    def has_subscribers(self) -> bool:
+        """Whether anybody gets lifecycle events."""
+        return len(self._subscribers) > 0
+
     def publish(self, event: SupervisionEvent) -> None:
         """Let everybody know of a step of a supervisor."""
         self._subscribers.publish(event)
@@ -374,11 +378,12 @@ class Node:
         self._subscribers.close()
 
     def _on_effect(self, effect: Effect) -> None:
-        if isinstance(effect, Need):
+        kind = type(effect)
+        if kind is ChildDown or kind is ChildUp:
+            self.life.need_trees().on_child(cast("ChildUp | ChildDown", effect))
+        elif isinstance(effect, Need):
             self._provide(effect)
             self.driver.kick()
-        elif isinstance(effect, ChildUp | ChildDown):
-            self.life.need_trees().on_child(effect)
         elif isinstance(effect, SupervisorCalled):
             self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):

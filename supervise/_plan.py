@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from specs import SupervisorSpec
     from supervise._plan_child import Child
 
-_RESTARTING: Final = frozenset({ChildState.WAITING, ChildState.STARTING})
+_RESTARTING: Final = (ChildState.WAITING, ChildState.STARTING)
 
 
 class Planner(PlannerCore):

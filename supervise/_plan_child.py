@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import attrs
+from msgspec import Struct
 
 from specs import ChildSpec, LuaStart, TaskStart
 from supervise._events import Cause, ChildRow, ChildState
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
     from supervise._plan_io import Call, Ticket
     from supervise._reasons import ChildKey
 
-ALIVE: Final = frozenset({ChildState.STARTING, ChildState.RUNNING, ChildState.STOPPING})
+ALIVE: Final = (ChildState.STARTING, ChildState.RUNNING, ChildState.STOPPING)
 """Something of the child may be running."""
 
-ACTIVE: Final = ALIVE | {ChildState.WAITING}
+ACTIVE: Final = (*ALIVE, ChildState.WAITING)
 """The child is up, or will be without being asked for."""
 
 
-@attrs.define(eq=False)
-class Child:
+class Child(Struct, eq=False):
     """One entry of a supervisor's table.
 
     Attributes:

@@ -334,9 +334,12 @@ class PlannerCore(ABC):
             self._answer(ticket, io.Done())
 
     def _report(self, event: type[ev.ChildEvent], child: Child, cause: ev.Cause, *rest: Any) -> int:  # noqa: ANN401 - the fields of the record
-        return self._record(event, cause, child.key, child.incarnation, *rest)
+        self._records = number = self._records + 1
+        fields = (number, self._now, self.path, cause, child.key, child.incarnation, *rest)
+        self._out.append(io.Report(event, fields))
+        return number
 
     def _record(self, event: type[ev.Event], cause: ev.Cause, *rest: Any) -> int:  # noqa: ANN401
         self._records += 1
-        self._out.append(io.Report(event(self._records, self._now, self.path, cause, *rest)))
+        self._out.append(io.Report(event, (self._records, self._now, self.path, cause, *rest)))
         return self._records

@@ -9,7 +9,7 @@ from specs import ExitKind, Restart
 if TYPE_CHECKING:
     from specs import ChildSpec, ExitReason
 
-_QUIET = frozenset({ExitKind.NORMAL, ExitKind.SHUTDOWN})
+_QUIET = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
 
 
 def needs_restart(spec: ChildSpec, reason: ExitReason) -> bool:

@@ -55,6 +55,9 @@ class Subscribers:
             self._listeners.remove(listener)
             self._watch(bool(self._listeners))
 
+    def __len__(self) -> int:
+        return len(self._listeners)
+
     def publish(self, event: LifecycleEvent) -> None:
         """Give an event to everybody."""
         for listener in self._listeners:

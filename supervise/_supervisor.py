@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from supervise._calls import StartedChild, Waiter, refusal_error
 from supervise._child import KILLED, SHUTDOWN
 from supervise._errors import ChildNotFoundError, SupervisorStoppedError
 from supervise._events import ChildCounts, Table, count
+from supervise._log import MAYBE_LOUD
 from supervise._lua_child import LuaChild
 from supervise._plan import Planner
 from supervise._plan_dynamic import DynamicPlanner
@@ -23,6 +25,7 @@ from supervise._task_child import TaskChild
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from lua_api import Kernel
     from specs import AnySupervisorSpec, ExitReason
     from supervise._alarm import Alarm
     from supervise._child import RunningChild
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 _KINDS: Final[Mapping[type[Any], type[RunningChild]]] = {LuaStart: LuaChild, TaskStart: TaskChild}
 
 # Actions in a row before others get their turn: about a millisecond.
-_TURN = 64
+_TURN = 128
 
 
 class Supervisor:
@@ -49,7 +52,10 @@ class Supervisor:
         opened_at: When its start began, on trio's clock.
         started: Whether its first start is done; kept for the root of a tree.
         killed: Whether it was ended by force: its children are not asked any more.
+        kernel: The kernel, which knows the time of the turn under way.
     """
+
+    kernel: Kernel
 
     def __init__(
         self,
@@ -81,9 +87,9 @@ class Supervisor:
             io.SetTimer: self._set_timer,
             io.CancelTimer: self._cancel_timer,
             io.Answer: self._answer,
-            io.Report: self._report,
             io.Finish: self._finish,
         }
+        self._checked: Callable[[], ChildSpec | None] = lambda: None
         self._busy = False
         self._reason: ExitReason | None = None
         self._over = trio.Event()
@@ -110,7 +116,7 @@ class Supervisor:
             TooManyChildrenError: There are `max_children`.
             SupervisorStoppedError: The supervisor ends.
         """
-        check_child(spec, self.spec)
+        self._check(spec)
         return await self._call(io.StartChildCall, spec, spec.id)
 
     async def terminate_child(self, child: str) -> None:
@@ -191,6 +197,12 @@ class Supervisor:
             raise ChildNotFoundError(self.path, child)
         return found.spec
 
+    def _check(self, spec: ChildSpec) -> None:
+        # A pool often starts one spec again and again. It never changes; it must not be kept alive.
+        if spec is not self._checked():
+            check_child(spec, self.spec)
+            self._checked = weakref.ref(spec)
+
     async def _call(
         self, call: Callable[[io.Ticket, Any], io.Call], argument: object, child: str
     ) -> StartedChild:
@@ -249,16 +261,21 @@ class Supervisor:
             self.trees.break_down(exc)
 
     def _act(self) -> None:
-        inputs, actions = self._inputs, self._actions
+        self.kernel = self.trees.kernel()
+        inputs, actions, now = self._inputs, self._actions, trio.current_time()
+        is_followed = self.trees.is_followed()
         for _ in range(_TURN):
             if not actions:
                 if not inputs:
                     self._busy = False
                     return
-                actions += self._planner.handle(inputs.popleft(), trio.current_time())
+                actions += self._planner.handle(inputs.popleft(), now)
             else:
                 action = actions.popleft()
-                self._acts[type(action)](action)
+                if not isinstance(action, io.Report):
+                    self._acts[type(action)](action)
+                elif is_followed or action.kind in MAYBE_LOUD:
+                    self.trees.publish(action.event)
         self.trees.driver.later(self._work)
 
     def exited(self, child: RunningChild, exit_: io.Exit) -> None:
@@ -326,9 +343,6 @@ class Supervisor:
 
     def _answer(self, action: io.Answer) -> None:
         action.ticket(action.result)  # type: ignore[operator]
-
-    def _report(self, action: io.Report) -> None:
-        self.trees.publish(action.event)
 
     def _finish(self, action: io.Finish) -> None:
         reason = KILLED if self.killed else action.reason

@@ -18,7 +18,7 @@ from supervise._errors import (
     StartError,
     SupervisorFailedError,
 )
-from supervise._log import log_event, log_stray
+from supervise._log import log_event, log_stray, logs_all
 from supervise._lua_calls import perform
 from supervise._reasons import RestartLimitReached, described
 from supervise._supervisor import Supervisor
@@ -177,7 +177,7 @@ class Trees:
 
     def kernel(self) -> Kernel:
         """The kernel, for something that is to be gone on with at once."""
-        self.driver.hurry()
+        self.driver.kick()
         return self.driver.kernel()
 
     def host(self, name: str | None) -> str:
@@ -216,6 +216,10 @@ class Trees:
         """The task of a Python child is over."""
         if child in self.strays:
             self.strays.remove(child)
+
+    def is_followed(self) -> bool:
+        """Whether somebody wants to know of every step of a supervisor."""
+        return self._node.has_subscribers() or logs_all()
 
     def publish(self, event: Event) -> None:
         """Let everybody know of a step of a supervisor."""

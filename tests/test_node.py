@@ -868,6 +868,9 @@ CALLS = {
         local late = {process.send(first:from(), "n", 2)}
         process.send(second:from(), "n", 3)
         return {refused = tostring(late[2]), first = first:from(), second = second:from()}"""),
+    "c:eager": lua("""
+        local from = process.inbox():receive():from()
+        return {process.send(from, "n", 1), (process.send(from, "n", 2)) == nil}"""),
     # Ends the port of the call instead of replying.
     "c:rude": lua("process.terminate(process.inbox():receive():from())"),
 }
@@ -888,6 +891,13 @@ async def test_a_second_reply_is_refused_and_no_two_calls_share_a_pid():
         assert end.result["first"] != end.result["second"]
         assert end.result["refused"] == f"process not found: {end.result['first']}"
         assert node.statistics().processes == 1
+
+
+async def test_a_call_takes_one_reply_even_if_two_are_sent_in_one_go():
+    async with open_node(entries=CALLS) as node, node.open_process() as me:
+        eager = await me.spawn("c:eager", monitor=True)
+        assert await node.call(eager, "n") == 1
+        assert (await me.events.receive()).result == [True, True]
 
 
 async def test_a_call_whose_port_is_ended_is_answered_with_that():

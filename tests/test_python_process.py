@@ -103,10 +103,11 @@ async def test_a_link_ends_the_block_unless_it_traps():
 async def test_lua_terminates_cancels_and_links_it():
     kill = lua("process.cancel('me', 'soon') process.terminate('me')")
     async with node_of(entries={"t:kill": kill}) as node:
-        with pytest.raises(ProcessEndedError, match="process terminated"):
+        with pytest.raises(ProcessEndedError, match="process terminated") as raised:
             async with node.open_process("me"):
                 await node.spawn("t:kill")
                 await trio.sleep_forever()
+        assert raised.value.terminated
         assert node.whereis("me") is None
         async with node.open_process("me") as me:
             me.set_trap_links(True)

@@ -547,9 +547,22 @@ async def test_log_records_are_loud_for_crashes_and_quiet_for_normal_ends(caplog
     for record in caplog.records:
         by_level.setdefault(record.levelno, []).append(record)
     assert set(by_level) == {logging.DEBUG, logging.WARNING}
+    assert [record.number for record in caplog.records] == list(range(1, len(caplog.records) + 1))
     (crash,) = by_level[logging.WARNING]
     assert crash.getMessage().startswith("root/b ended (error: t:fail_when_told:1: as told)\nstack")
     assert (crash.supervisor, crash.child, crash.event) == ("root", "b", "ChildExited")
+
+
+async def test_a_record_that_nobody_wants_is_not_made(caplog, monkeypatch):
+    made = []
+    monkeypatch.setattr("supervise._node.Node.has_subscribers", lambda _node: False)
+    monkeypatch.setattr("supervise._node.Node.publish", lambda _node, event: made.append(event))
+    with caplog.at_level(logging.WARNING, logger="supervise"):
+        async with trees_node() as node:
+            tree = await node.start(root(child("a")))
+            await tree.stop()
+    kinds = [type(event).__name__ for event in made]
+    assert kinds == ["SupervisorStopping", "ChildExited", "SupervisorExited"]
 
 
 async def test_giving_up_is_logged_as_an_error(caplog):

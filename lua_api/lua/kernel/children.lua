@@ -1,6 +1,7 @@
 --- Supervised processes: what a supervisor, whose code is Python, starts and stops in here.
 -- Each has a seat, known outside by a ticket. What becomes of it leaves as rows: CHILD_UP when it has
--- started, CHILD_DOWN when it ended or did not start. Who learns of it at once gets no row.
+-- started, CHILD_DOWN when it ended or did not start. Who learns of it at once gets no row: most starts
+-- and stops are over when the request for them returns, so that a supervisor need not wait for a step.
 
 local fault = require("kernel.fault")
 local outbox = require("kernel.outbox")
@@ -45,8 +46,13 @@ end
 --- The process has ended. While it loads, its spawning answers.
 function Seat.ended(seat, proc, failure)
   local ticket = seat.ticket
-  if seats[ticket] == seat and not proc.loading then
-    seats[ticket] = nil
+  if seats[ticket] ~= seat or proc.loading then
+    return
+  end
+  seats[ticket] = nil
+  if seat.answers then
+    seat.r1, seat.r2 = failure, proc.ending
+  else
     outbox.row(4, outbox.CHILD_DOWN, ticket, failure, proc.ending)
   end
 end
@@ -74,6 +80,7 @@ function M.start(owner, ticket, entry, host, arguments, name, ready)
     name = name,
     ready = ready,
     seat = true,
+    answers = false, -- whether its end is the answer to a request under way
   }, Seat)
   seat.task = seat
   if not seat.proc then
@@ -81,11 +88,11 @@ function M.start(owner, ticket, entry, host, arguments, name, ready)
   end
   seats[ticket] = seat
   spawn.spawn(seat, entry, host, seat, list)
-  -- The chunk runs here and now, so that a supervisor need not wait for the next step.
-  if seat.child and queue.first == seat.child then
+  -- The chunk runs here and now.
+  if seat.child and queue.next == seat.child then
     scheduler.run_first()
   end
-  if queue.first ~= seat then
+  if queue.next ~= seat then
     return nil
   end
   queue.pop()
@@ -107,30 +114,47 @@ local function vacate(seat)
   seat.abandoned = true
 end
 
+--- Lets a process that was asked to end, and that nobody is before, take its turn here and now.
+local function run_at_once(proc)
+  local first = queue.next
+  if first ~= queue.LAST and first.proc == proc and first.co then
+    scheduler.run_first()
+  end
+end
+
 --- Asks a process to end, or ends it if it cannot hear the request.
--- @treturn boolean true if it has ended, false if it was asked, nil if it had ended before: a row tells
+-- @treturn[1] number how it has ended: one of the four ways of signals.lua
+-- @treturn[1] string the error, encoded; nil after a normal end and for SHUT_DOWN
+-- @treturn[2] nil when a row tells, or is on its way
 function M.stop(ticket, reason)
   local seat = seats[ticket]
   if not seat then
     return nil
   end
   local proc = seat.child
-  if proc and not proc.loading and signals.shut_down(proc, seat.proc.pid, reason) then
-    return false
+  if not proc or proc.loading or not signals.shut_down(proc, seat.proc.pid, reason) then
+    vacate(seat)
+    if proc then
+      signals.end_shut_down(proc)
+    end
+    return signals.SHUT_DOWN
   end
-  vacate(seat)
-  if proc then
-    signals.end_shut_down(proc)
+  seat.answers = true
+  run_at_once(proc)
+  if seats[ticket] then
+    seat.answers = false
+    return nil
   end
-  return true
+  local how, failure = seat.r2 or signals.BY_ITSELF, seat.r1
+  return how, how ~= signals.SHUT_DOWN and failure and wire.encode(failure) or nil
 end
 
 --- Ends a process by force.
--- @treturn boolean true if it has ended, nil if it had ended before: a row tells
+-- @treturn boolean true if it has ended, false if it had ended before: a row tells
 function M.kill(ticket)
   local seat = seats[ticket]
   if not seat then
-    return nil
+    return false
   end
   vacate(seat)
   if seat.child then

@@ -143,7 +143,7 @@ end
 
 local function on_end_of_call(proc, failure)
   if failure ~= nil then
-    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.forced)
+    outbox.row(4, outbox.ENDED, proc.pid, failure, proc.ending)
   end
   if proc.call then
     answer_ended(proc, proc.call)
@@ -152,7 +152,9 @@ end
 
 -- Calls are many and short: their ports share this, and have only the one request `proc.call`.
 local CALL_PORT = { on_end = on_end_of_call }
-local call_program = { entry = "call", host = host }
+-- It takes the reply that is waited for, and has no room for a second one.
+local call_host = registry.new_host("python", { max_processes = math.huge, max_mailbox = 0 })
+local call_program = { entry = "call", host = call_host }
 
 local function open_call()
   local proc = {

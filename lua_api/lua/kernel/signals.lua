@@ -175,8 +175,8 @@ function M.finish(proc, result, failure)
   end
 end
 
---- How a process was ended by others, or that its start is to be ignored: `proc.ending`.
-M.SHUT_DOWN, M.TERMINATED, M.IGNORED = 1, 2, 3
+--- How a process was ended by others, or that its start is to be ignored: `proc.ending`, nil for BY_ITSELF.
+M.BY_ITSELF, M.SHUT_DOWN, M.TERMINATED, M.IGNORED = 0, 1, 2, 3
 
 --- Ends a process that is not needed after all.
 function M.ignore(proc)
