@@ -19,7 +19,7 @@ from lua_api._runtime import kernel_files, lua_files, new_runtime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lua_api._effects import Answer
+    from lua_api._effects import Answer, ChildDown
     from lua_api._values import Fault
 
 _LOADER = rb"""
@@ -257,13 +257,13 @@ class SimulatedKernel(Kernel):
         self._note()
         return outcome
 
-    def stop_child(self, ticket: int, reason: str) -> bool | None:
+    def stop_child(self, ticket: int, reason: str) -> ChildDown | None:
         """See `Kernel.stop_child`."""
         ended = super().stop_child(ticket, reason)
         self._note()
         return ended
 
-    def kill_child(self, ticket: int) -> bool | None:
+    def kill_child(self, ticket: int) -> bool:
         """See `Kernel.kill_child`."""
         ended = super().kill_child(ticket)
         self._note()

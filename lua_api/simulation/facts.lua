@@ -109,7 +109,7 @@ local drop_all = require("kernel.timers").drop_all
 
 -- The last thing an end does before it is reported.
 require("kernel.timers").drop_all = function(proc)
-  M.forced = FORCED[proc.forced] or ""
+  M.forced = FORCED[proc.ending] or ""
   return drop_all(proc)
 end
 
@@ -123,7 +123,7 @@ function registry.add(proc)
     function port.on_end(ended, failure)
       local error_text, kind = text_of(failure)
       local uptime = clock.now - ended.started
-      note(7, M.EXITED, ended.pid, ended.program.entry, error_text, kind, FORCED[ended.forced] or "", uptime)
+      note(7, M.EXITED, ended.pid, ended.program.entry, error_text, kind, FORCED[ended.ending] or "", uptime)
       on_end(ended, failure)
     end
   end

@@ -5,6 +5,7 @@ local facts = require("simulation.facts")
 local fault = require("kernel.fault")
 local mailbox = require("kernel.mailbox")
 local op = require("kernel.op")
+local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local relation = require("kernel.relation")
 local signals = require("kernel.signals")
@@ -190,7 +191,15 @@ function signals.shut_down(proc, from, reason)
   if asked then
     for _, point in ipairs(proc.points or {}) do
       if point.at == "stop" and not point.done then
-        acts.kill(proc, point)
+        -- When others have had their turn: here the supervisor is still asking.
+        queue.push({
+          next = false,
+          on_answer = function()
+            if by_pid[proc.pid] == proc then
+              acts.kill(proc, point)
+            end
+          end,
+        })
         break
       end
     end

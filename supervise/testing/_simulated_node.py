@@ -81,6 +81,10 @@ class SimulatedNode(Node):
         self._injector = injector
         self._seed = seed
 
+    def has_subscribers(self) -> bool:
+        """See `Node.has_subscribers`: the trace follows every step."""
+        return True
+
     def publish(self, event: Event) -> None:
         """See `Node.publish`."""
         self._recorder.on_event(event)
