@@ -23,6 +23,7 @@ NOT_APPLICABLE = {
     "busy-neighbour": _NO_PYTHON,
     "computing": _NO_PYTHON,
     "preemption": "it cannot be turned off",
+    "schedules": "it has no simulations",
 }
 
 _ERL = ("erl", "+S", "1:1", "+P", "1000000", "-noshell", "-noinput")

@@ -28,6 +28,7 @@ NOT_APPLICABLE = {
     "crash-10k": _UNSUPERVISED,
     "start-stop": _UNSUPERVISED,
     "start-child": _UNSUPERVISED,
+    "schedules": "it has no simulations",
 }
 
 Ref = pykka.ActorRef[Any]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import _supervise_preemption
+from benchmarks import _supervise_simulations as simulations
 from benchmarks import _supervise_trees as trees
 from benchmarks._timing import Batches, Phases, Samples, SpawnMeter
 from benchmarks._timing import cold_start as time_cold_start
@@ -187,6 +188,12 @@ async def computing(plan: Plan) -> Samples:
         for _ in range(4):
             await node.spawn("bench:spin", host=HOST)
         return await _supervise_preemption.naps(plan)
+
+
+def schedules(plan: Plan) -> Samples:
+    """Simulate a tree again and again; every simulation is a trio run of its own."""
+    seconds = [simulations.simulate_schedules(size) for size in Batches(plan)]
+    return {"time": seconds[1:], "step": [simulations.simulate_steps() for _ in seconds[1:]]}
 
 
 _COLD_START = f"""

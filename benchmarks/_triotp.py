@@ -21,6 +21,7 @@ NOT_APPLICABLE = {
     "preemption": "there is none",
     "nested": "tasks share the payload, nothing is copied: as ping-pong",
     "busy-neighbour": "its processes are trio tasks: as trio",
+    "schedules": "it has no simulations",
 }
 
 Work = Callable[[Plan], Awaitable[Samples]]

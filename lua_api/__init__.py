@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         Statistics,
         Step,
     )
+    from lua_api._simulated import (
+        RestlessProcessesError,
+        SimulatedKernel,
+    )
     from lua_api._terms import (
         as_text,
         decode,
@@ -64,6 +68,7 @@ else:
             ],
             "lua_api._errors": ["StateLostError", "TermError"],
             "lua_api._kernel": ["Kernel", "ProcessInfo", "Statistics", "Step"],
+            "lua_api._simulated": ["RestlessProcessesError", "SimulatedKernel"],
             "lua_api._terms": ["as_text", "decode", "encode", "encode_list"],
             "lua_api._values": ["Duration", "Fault", "Term", "Time"],
         },
@@ -88,6 +93,8 @@ __all__ = [
     "ProcessSpawned",
     "ProcessStarted",
     "Reply",
+    "RestlessProcessesError",
+    "SimulatedKernel",
     "StateLostError",
     "Statistics",
     "Step",

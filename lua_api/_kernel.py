@@ -25,12 +25,14 @@ from lua_api._effects import (
     Reply,
     SupervisorCalled,
 )
+from lua_api._runtime import new_kernel_state
 from lua_api._state import LuaState
 from lua_api._terms import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lua_api._runtime import NewState
     from lua_api._terms import Term
     from lua_api._values import Fault
 
@@ -187,12 +189,19 @@ class Kernel:
         epoch: The unix time in seconds at which it showed 0.
         max_memory: How many bytes the Lua state may take while processes run. What Python puts in
             is not refused, but counts.
+        new_state: Makes the Lua state (see `new_kernel_state`).
     """
 
-    def __init__(self, now: float = 0.0, epoch: float = 0.0, max_memory: float = math.inf) -> None:
+    def __init__(
+        self,
+        now: float = 0.0,
+        epoch: float = 0.0,
+        max_memory: float = math.inf,
+        new_state: NewState = new_kernel_state,
+    ) -> None:
         zone = _zones.local_zone_name()
         transitions = _zones.transitions(zone) or [(0, 0, "UTC")]
-        self._state = LuaState(_terms.encode(transitions), max_memory)
+        self._state = LuaState(_terms.encode(transitions), max_memory, new_state)
         self._lua = self._state.kernel
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request

@@ -11,7 +11,7 @@ from lupa import lua54
 from lua_api._errors import StateLostError
 from lua_api._memory import MemoryCap
 from lua_api._preemption import HookError, SliceHook
-from lua_api._runtime import new_kernel_state
+from lua_api._runtime import NewState
 
 StepResult: TypeAlias = tuple[bool, float | None, bytes | None]
 """Whether there is more to run, when the next timer goes off, and the rows."""
@@ -23,16 +23,17 @@ class LuaState:
     Args:
         local_zone: The transitions of the machine's zone, in wire form.
         max_memory: How many bytes it may take while processes run.
+        new_state: Makes the state (see `new_kernel_state`).
 
     Attributes:
         kernel: The table of kernel functions (see `lua/kernel/init.lua`).
         max_memory: As given.
     """
 
-    def __init__(self, local_zone: bytes, max_memory: float) -> None:
+    def __init__(self, local_zone: bytes, max_memory: float, new_state: NewState) -> None:
         self.max_memory = max_memory
         capped = max_memory < math.inf
-        self.kernel, runtime = new_kernel_state(local_zone, capped=capped)
+        self.kernel, runtime = new_state(local_zone, capped=capped)
         self._hook = self._open_hook()
         self._step = self.kernel.step
         if capped:

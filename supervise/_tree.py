@@ -70,6 +70,10 @@ class Trees:
     async def start(self, spec: AnySupervisorSpec) -> Supervisor:
         """Start a tree (see `Node.start`)."""
         check_spec(spec)
+        return await self.start_checked(spec)
+
+    async def start_checked(self, spec: AnySupervisorSpec) -> Supervisor:
+        """Start a tree that is known to have no faults."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._closing:
             raise NodeClosedError

@@ -40,7 +40,7 @@ def preload(state: Any) -> None:
     add = state.execute(
         b"return function(name, text) package.preload[name] = assert(load(text, '@' .. name)) end"
     )
-    for name, _, text in _runtime._kernel_files():
+    for name, _, text in _runtime.kernel_files():
         add(name.encode(), text)
 
 

@@ -66,6 +66,13 @@ def test_nothing_needs_the_testing_kit():
                     assert not name.startswith("supervise.testing"), f"{path}: {name}"
 
 
+def test_a_simulation_needs_no_hypothesis():
+    """`simulate` can be used where the extra is not installed."""
+    program = "import sys; from supervise.testing import check, simulate; print('hypothesis' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"False\n"
+
+
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_packages_meet_at_their_front_doors(package):
     ours = set(ALLOWED) - {package}

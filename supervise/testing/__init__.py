@@ -1,11 +1,57 @@
-"""Tests for trees: helpers, nodes that are checked for leaks, and seeds."""
+"""What happens if anything fails at any moment: simulations, faults, invariants, and helpers."""
 
 from typing import TYPE_CHECKING
 
 from specs import lazy_names
 
 if TYPE_CHECKING:
+    from supervise.testing._codec import TraceError
+    from supervise.testing._faults import (
+        CancelCaller,
+        DelayDelivery,
+        DropDelivery,
+        FailStart,
+        Fault,
+        FaultPlan,
+        JumpClock,
+        KillAt,
+        KillAtSend,
+        KillAtStep,
+        KillDuringStart,
+        KillDuringStop,
+        LoseState,
+        OutOfMemory,
+        RaiseInCall,
+        StallChild,
+    )
+    from supervise.testing._injector import PlanError
+    from supervise.testing._records import (
+        Declared,
+        Exited,
+        Fact,
+        Finished,
+        Injected,
+        Linked,
+        Monitored,
+        Opened,
+        Printed,
+        Ready,
+        Received,
+        Record,
+        Registered,
+        Released,
+        Sent,
+        Settled,
+        Signalled,
+        Spawned,
+        Unlinked,
+        Unmonitored,
+    )
+    from supervise.testing._simulate import simulate
+    from supervise.testing._simulated_node import RestlessError, Simulation
+    from supervise.testing._trace import Trace
     from supervise.testing._tree_text import Expected
+    from supervise.testing._violation import Invariant, Violation
     from supervise.testing._wait import AwaitedInVainError
     from supervise.testing.helpers import (
         assert_tree,
@@ -14,13 +60,65 @@ if TYPE_CHECKING:
         wait_exit,
         wait_restarted,
     )
+    from supervise.testing.invariants import (
+        INVARIANTS,
+        InvariantError,
+        UnknownInvariantError,
+        check,
+    )
     from supervise.testing.nodes import LeakError, open_test_node
     from supervise.testing.seeding import SeedingError, current_seed, seeded, seeded_scheduler
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "supervise.testing._codec": ["TraceError"],
+            "supervise.testing._faults": [
+                "CancelCaller",
+                "DelayDelivery",
+                "DropDelivery",
+                "FailStart",
+                "Fault",
+                "FaultPlan",
+                "JumpClock",
+                "KillAt",
+                "KillAtSend",
+                "KillAtStep",
+                "KillDuringStart",
+                "KillDuringStop",
+                "LoseState",
+                "OutOfMemory",
+                "RaiseInCall",
+                "StallChild",
+            ],
+            "supervise.testing._injector": ["PlanError"],
+            "supervise.testing._records": [
+                "Declared",
+                "Exited",
+                "Fact",
+                "Finished",
+                "Injected",
+                "Linked",
+                "Monitored",
+                "Opened",
+                "Printed",
+                "Ready",
+                "Received",
+                "Record",
+                "Registered",
+                "Released",
+                "Sent",
+                "Settled",
+                "Signalled",
+                "Spawned",
+                "Unlinked",
+                "Unmonitored",
+            ],
+            "supervise.testing._simulate": ["simulate"],
+            "supervise.testing._simulated_node": ["RestlessError", "Simulation"],
+            "supervise.testing._trace": ["Trace"],
             "supervise.testing._tree_text": ["Expected"],
+            "supervise.testing._violation": ["Invariant", "Violation"],
             "supervise.testing._wait": ["AwaitedInVainError"],
             "supervise.testing.helpers": [
                 "assert_tree",
@@ -28,6 +126,12 @@ else:
                 "run_until_idle",
                 "wait_exit",
                 "wait_restarted",
+            ],
+            "supervise.testing.invariants": [
+                "INVARIANTS",
+                "InvariantError",
+                "UnknownInvariantError",
+                "check",
             ],
             "supervise.testing.nodes": ["LeakError", "open_test_node"],
             "supervise.testing.seeding": [
@@ -40,17 +144,65 @@ else:
     )
 
 __all__ = [
+    "INVARIANTS",
     "AwaitedInVainError",
+    "CancelCaller",
+    "Declared",
+    "DelayDelivery",
+    "DropDelivery",
+    "Exited",
     "Expected",
+    "Fact",
+    "FailStart",
+    "Fault",
+    "FaultPlan",
+    "Finished",
+    "Injected",
+    "Invariant",
+    "InvariantError",
+    "JumpClock",
+    "KillAt",
+    "KillAtSend",
+    "KillAtStep",
+    "KillDuringStart",
+    "KillDuringStop",
     "LeakError",
+    "Linked",
+    "LoseState",
+    "Monitored",
+    "Opened",
+    "OutOfMemory",
+    "PlanError",
+    "Printed",
+    "RaiseInCall",
+    "Ready",
+    "Received",
+    "Record",
+    "Registered",
+    "Released",
+    "RestlessError",
     "SeedingError",
+    "Sent",
+    "Settled",
+    "Signalled",
+    "Simulation",
+    "Spawned",
+    "StallChild",
+    "Trace",
+    "TraceError",
+    "UnknownInvariantError",
+    "Unlinked",
+    "Unmonitored",
+    "Violation",
     "assert_tree",
+    "check",
     "current_seed",
     "kill_and_wait",
     "open_test_node",
     "run_until_idle",
     "seeded",
     "seeded_scheduler",
+    "simulate",
     "wait_exit",
     "wait_restarted",
 ]

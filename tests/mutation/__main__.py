@@ -56,7 +56,7 @@ def explained() -> set[str]:
 
 def survey(name: str, lines: str, known: set[str]) -> Counter[str]:
     """Try every mutant of one file."""
-    original = next(text for _, path, text in _runtime._kernel_files() if path.endswith(name))
+    original = next(text for _, path, text in _runtime.kernel_files() if path.endswith(name))
     first, _, last = lines.partition("-")
     counts: Counter[str] = Counter()
     for mutant in mutants(original.decode()):
@@ -101,9 +101,9 @@ def run_kit(name: str, mutant: Mutant) -> int:
     """Put the mutant in the place of its file; 0 if the kit saw nothing."""
     files = tuple(
         (module, path, mutant.text.encode() if path.endswith(name) else text)
-        for module, path, text in _runtime._kernel_files()
+        for module, path, text in _runtime.kernel_files()
     )
-    _runtime._kernel_files = lambda: files
+    _runtime.kernel_files = lambda: files
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         try:
             for check in kit.CHECKS:

@@ -5,7 +5,10 @@ local cpu = require("kernel.cpu")
 
 local error, floor, type = error, math.floor, type
 
-local M = {}
+local M = {
+  -- What the seeds of all processes are mixed with.
+  salt = 0,
+}
 
 local M1, M2 = 4294967087, 4294944443
 
@@ -34,7 +37,7 @@ function M.draw(state)
 end
 
 local function number_of(pid)
-  local number = 7
+  local number = (7 + M.salt) % M2
   for i = 1, #pid do
     number = (number * 31 + pid:byte(i)) % M2
   end

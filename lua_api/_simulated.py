@@ -1,0 +1,271 @@
+"""A kernel for simulations: a seed decides what it leaves open, and every step of it is noted.
+
+Making a Lua state and compiling the kernel takes longer than running a small tree, so one state
+serves one simulation after the other. Each gets a kernel of its own: every module is run anew, so
+that no table of one kernel can be reached from the next. What they share is Lua's own library and
+compiled code, and the modules of plain functions and values, which hold nothing of a kernel and
+which no process can change.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from lua_api import _terms
+from lua_api._kernel import NANOSECONDS, Kernel, Step
+from lua_api._runtime import kernel_files, lua_files, new_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lua_api._effects import Answer, ChildDown
+    from lua_api._values import Fault
+
+_LOADER = rb"""
+local chunks = {}
+
+local function add(name, chunk_name, text)
+  chunks[name] = assert(load(text, chunk_name, "t"))
+end
+
+-- What was compiled for an earlier kernel: functions that make the body of a program anew.
+local compiled = {}
+local compile = load
+
+local function load_once(text, chunk_name, mode, env)
+  local key = tostring(chunk_name) .. "\n" .. tostring(text)
+  local found = compiled[key]
+  if not found then
+    local message
+    found, message = compile(text, chunk_name, mode, env)
+    if not found then
+      return nil, message
+    end
+    compiled[key] = found
+  end
+  return found
+end
+
+local shared = {}
+for name in string.gmatch([[
+  kernel.int kernel.numbers54 kernel.classes kernel.refuse kernel.op kernel.copy kernel.stack
+  kernel.fault kernel.relation kernel.wire kernel.wire_reader kernel.wire_writer
+  api.argument api.errors api.text api.message
+  api.time.chunks api.time.civil api.time.digits api.time.duration api.time.duration_text
+  api.time.instant api.time.layout api.time.location api.time.memo api.time.object
+  api.time.reading api.time.rounding api.time.zone_text
+  simulation.ordered simulation.rng
+]], "%S+") do
+  shared[name] = false
+end
+
+local function fresh()
+  local loaded, loaders, for_all = {}, chunks, false
+  require = function(name)
+    local is_shared = shared[name] ~= nil
+    if for_all and not is_shared then
+      error("what kernels share must not need " .. name .. ", which each has for itself")
+    end
+    local place = is_shared and shared or loaded
+    if not place[name] then
+      local before = for_all
+      for_all = is_shared
+      place[name] = loaders[name](name)
+      for_all = before
+    end
+    return place[name]
+  end
+  -- The classes of one kernel go with it.
+  setmetatable(require("kernel.classes").by_metatable, { __mode = "k" })
+  load = load_once
+  require("kernel.sources")
+  load = compile
+  return require("simulation")
+end
+
+local removed = { "python", "io", "dofile", "loadfile" }
+for _, name in ipairs(removed) do
+  _G[name] = nil
+end
+os.execute, os.exit, os.remove, os.rename, os.tmpname, os.getenv = nil, nil, nil, nil, nil, nil
+for name in pairs(package.loaded) do
+  if not _G[name] then
+    package.loaded[name] = nil
+  end
+end
+package = nil
+return add, fresh
+"""
+
+_local = threading.local()
+
+
+def _fresh_kernel(_: bytes, *, capped: bool = False) -> tuple[Any, Any]:  # noqa: ARG001 - no memory is short but by a fault
+    """The functions of a kernel that nobody used before, wherever it is: its zone is UTC."""
+    fresh: Callable[[], Any] | None = getattr(_local, "fresh", None)
+    if fresh is None:
+        _local.runtime = new_runtime()
+        add, fresh = _local.runtime.execute(_LOADER)
+        for name, path, text in kernel_files():
+            add(name.encode(), b"@" + path.encode(), text)
+        for name, path, text in lua_files("simulation"):
+            module = "simulation" if name == "init" else f"simulation.{name}"
+            add(module.encode(), b"@" + path.encode(), text)
+        _local.fresh = fresh
+    return cast("Callable[[], Any]", fresh)(), _local.runtime
+
+
+class RestlessProcessesError(Exception):
+    """The processes of a simulation never wait."""
+
+
+class SimulatedKernel(Kernel):
+    """A kernel for one simulation.
+
+    Args:
+        epoch: The unix time in seconds at which its clock shows 0.
+        on_facts: Called with rows of what happened, in order, after everything that ran: kind (see
+            `simulation/facts.lua`), time in nanoseconds, and the fields of that kind.
+        child_of: Says which child the supervisor with this pid starts: its path, and which life of
+            it this is.
+        max_turns: How many turns processes may take in all.
+    """
+
+    def __init__(
+        self,
+        epoch: float,
+        on_facts: Callable[[list[Any]], None],
+        child_of: Callable[[str], tuple[str, int]],
+        max_turns: int,
+    ) -> None:
+        super().__init__(0.0, epoch, new_state=_fresh_kernel)
+        self._max_turns = max_turns
+        self._child_of = child_of
+        self._on_facts = on_facts
+        self._take = self._lua.facts
+
+    # What the simulation asks for
+
+    def begin(self, seed: int) -> None:
+        """Seed what is left open; every fault has been planned."""
+        self._lua.begin(seed)
+
+    def plan(
+        self,
+        number: int,
+        key: str,
+        at: str,
+        act: str,
+        *,
+        n: int = 1,
+        message: str = "",
+        call: str = "",
+        delay: float = 0.0,
+    ) -> None:
+        """Let a fault wait for a process (see `simulation/faults.lua`)."""
+        self._lua.plan(
+            number,
+            key.encode(),
+            at.encode(),
+            act.encode(),
+            n,
+            message.encode(),
+            call.encode(),
+            round(delay * NANOSECONDS),
+        )
+
+    def calls(self) -> list[str]:
+        """The calls of the API that can be made to raise."""
+        names: bytes = self._lua.calls()
+        return names.decode().split()
+
+    def lose_host(self, name: str) -> int:
+        """End every Lua process of a host at once; returns how many there were."""
+        lost: int = self._lua.lose_host(name.encode())
+        self._note()
+        return lost
+
+    # What changes something, and what happened then
+
+    def _note(self) -> None:
+        rows = self._take()
+        if rows is not None:
+            self._on_facts(cast("list[Any]", _terms.decode(rows)))
+
+    def step(self, now: float, budget: int) -> Step:
+        """See `Kernel.step`.
+
+        Raises:
+            RestlessProcessesError: Processes have taken more turns than they may.
+        """
+        step = super().step(now, budget)
+        self._note()
+        if self._lua.turns() > self._max_turns:
+            raise RestlessProcessesError
+        return step
+
+    def open_port(self, label: str = "python", owner: str | None = None) -> str:
+        """See `Kernel.open_port`."""
+        pid = super().open_port(label, owner)
+        self._note()
+        return pid
+
+    def open_supervisor(self, label: str, owner: str | None = None) -> str:
+        """See `Kernel.open_supervisor`."""
+        pid = super().open_supervisor(label, owner)
+        self._note()
+        return pid
+
+    def close_port(self, pid: str, failure: str | None = None) -> None:
+        """See `Kernel.close_port`."""
+        super().close_port(pid, failure)
+        self._note()
+
+    def request(
+        self,
+        pid: str | None,
+        ticket: int,
+        name: str,
+        payload: bytes | None = None,
+        *arguments: str | int | bool,
+    ) -> Answer | None:
+        """See `Kernel.request`."""
+        answer = super().request(pid, ticket, name, payload, *arguments)
+        self._note()
+        return answer
+
+    def abandon(self, ticket: int) -> None:
+        """See `Kernel.abandon`."""
+        super().abandon(ticket)
+        self._note()
+
+    def start_child(
+        self,
+        ticket: int,
+        owner: str,
+        entry: str,
+        host: str,
+        *,
+        args: bytes | None,
+        name: str | None,
+        ready: bool,
+    ) -> str | Fault | None:
+        """See `Kernel.start_child`."""
+        path, incarnation = self._child_of(owner)
+        self._lua.expect(ticket, path.encode(), incarnation)
+        outcome = super().start_child(ticket, owner, entry, host, args=args, name=name, ready=ready)
+        self._note()
+        return outcome
+
+    def stop_child(self, ticket: int, reason: str) -> ChildDown | None:
+        """See `Kernel.stop_child`."""
+        ended = super().stop_child(ticket, reason)
+        self._note()
+        return ended
+
+    def kill_child(self, ticket: int) -> bool:
+        """See `Kernel.kill_child`."""
+        ended = super().kill_child(ticket)
+        self._note()
+        return ended
