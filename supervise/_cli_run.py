@@ -51,8 +51,7 @@ async def _run_entry(entry: str, args: Sequence[Any], source: Path, reload: bool
         with node.subscribe() as events:
             pid = await node.spawn(entry, *args)
             async with reloading(node, [source], on=reload):
-                code = await _show(events, until=pid)
-            return code
+                return await _show(events, until=pid)
 
 
 async def _show(events: AsyncIterable[LifecycleEvent], until: str) -> int:
@@ -107,7 +106,7 @@ def run_module(name: str, args: Sequence[Any], source: Path, *, reload: bool) ->
         return run_spec(spec, source, reload=reload)
     if reload:
         raise click.UsageError(
-            f"--reload is for trees and Lua entries; {name} has a main, which opens nodes of its own"
+            f"--reload is for trees and Lua entries; {name} has a main with nodes of its own"
         )
     try:
         inspect.signature(main).bind(*args)
