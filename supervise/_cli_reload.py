@@ -32,7 +32,7 @@ async def reloading(node: Node, roots: Sequence[Path], *, on: bool) -> AsyncGene
         yield
         return
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_reload.reload_on_change, node, _reload.watch(roots), _say)
+        nursery.start_soon(_reload.reload_below, node, roots, _say)
         yield
         nursery.cancel_scope.cancel()
 

@@ -20,6 +20,7 @@ PATIENCE: Final = 2.0
 """Seconds for which a line waits for processes that were asked to upgrade."""
 
 _SHOWN: Final = 3
+_GRAIN: Final = 200  # milliseconds after which a watcher sees that it is cancelled
 
 
 def can_watch() -> bool:
@@ -32,10 +33,18 @@ async def watch(roots: Iterable[Path]) -> AsyncGenerator[None, None]:
     # Only who reloads needs it.
     from watchfiles import awatch  # noqa: PLC0415
 
-    changes = awatch(*roots, watch_filter=lambda _, path: path.endswith(".lua"), step=100)
+    changes = awatch(
+        *roots, watch_filter=lambda _, path: path.endswith(".lua"), rust_timeout=_GRAIN
+    )
     async with aclosing(changes):
         async for _ in changes:
             yield
+
+
+async def reload_below(node: Node, roots: Iterable[Path], tell: Callable[[str], None]) -> None:
+    """Watch the Lua files below these folders, for `reload_on_change`."""
+    async with aclosing(watch(roots)) as changes:
+        await reload_on_change(node, changes, tell)
 
 
 async def reload_on_change(

@@ -12,7 +12,7 @@ import trio
 import supervise
 from supervise import _reload
 from supervise._cli import main
-from supervise._reload import reload_on_change
+from supervise._reload import reload_below, reload_on_change
 from supervise.testing import open_test_node, run_until_idle
 from tests.command_line import working_in
 from tests.test_upgrade import TAKES_NONE, TAKES_PART, Files
@@ -268,7 +268,7 @@ def test_files_are_watched_for_real(tmp_path):
             async with supervise.open_node(tmp_path, output=lambda *_: None) as node:
                 await node.spawn("app:till")
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(reload_on_change, node, _reload.watch([tmp_path]), tell)
+                    nursery.start_soon(reload_below, node, [tmp_path], tell)
                     nursery.start_soon(write_until_seen, nursery)
 
     trio.run(run)
