@@ -468,3 +468,13 @@ def test_the_error_names_the_file_and_the_line_of_the_new_version():
         found = world.run("process.upgrade('app:own')")
     assert isinstance(found, Fault)
     assert found.message.startswith("app/own.lua:2: ")
+
+
+def test_who_has_not_run_yet_is_not_asked():
+    with World() as world:
+        port = world.kernel.open_port()
+        world.add_main("new", WAITS)
+        world.kernel.request(port, 99, "spawn", b"\x90", "app:new", HOST, False, False, False)
+        world.kernel.step(0.0, 1)
+        world.add_main("new", WAITS)
+        assert [row.asked for row in world.kernel.ask_to_upgrade()] == [False]

@@ -68,7 +68,7 @@ end
 
 --- Whether a process wants to hear of newer code.
 function M.hears_of_upgrades(proc)
-  return existing(proc, UPGRADES) ~= nil
+  return existing(proc, UPGRADES) and true or false
 end
 
 local function is_reserved(topic)
