@@ -45,7 +45,8 @@ class Need(Struct, frozen=True):
     """The kernel waits for something only the outside has.
 
     Attributes:
-        kind: `"entry"`, `"module"` or `"zone"`.
+        kind: `"entry"`, `"module"` or `"zone"`; `"upgrade"` for newer versions of an entry and of
+            its modules, where there are any.
         name: The name of it.
     """
 
@@ -127,6 +128,18 @@ class ProcessStarted(Struct, frozen=True):
     value: Term
 
 
+class ProcessUpgraded(Struct, frozen=True):
+    """A process goes on with new code.
+
+    Attributes:
+        pid: Its pid, which is the same.
+        entry: The entry it runs now.
+    """
+
+    pid: str
+    entry: str
+
+
 class ChildUp(Struct, frozen=True):
     """A supervised process has started.
 
@@ -181,6 +194,7 @@ Effect = (
     | NameRegistered
     | NameReleased
     | ProcessStarted
+    | ProcessUpgraded
     | ChildUp
     | ChildDown
     | SupervisorCalled

@@ -22,6 +22,7 @@ from lua_api._effects import (
     ProcessExited,
     ProcessSpawned,
     ProcessStarted,
+    ProcessUpgraded,
     Reply,
     SupervisorCalled,
 )
@@ -93,6 +94,22 @@ class ProcessInfo(Struct, frozen=True):
     names: tuple[str, ...]
 
 
+class Outdated(Struct, frozen=True):
+    """A live process that runs an older version of its code than the kernel has.
+
+    Attributes:
+        pid: Its pid.
+        entry: The entry it runs.
+        asked: Whether it takes part in upgrades, and has been asked to upgrade.
+        ticket: The number of its start, if it is supervised.
+    """
+
+    pid: str
+    entry: str
+    asked: bool
+    ticket: int | None
+
+
 def _rows(data: bytes) -> list[Any]:
     """What the kernel wrote for this module, which knows its form."""
     return cast("list[Any]", _terms.decode(data))
@@ -155,6 +172,7 @@ _RECORDS: tuple[Callable[..., Effect], ...] = (
     ChildUp,
     _child_down,
     SupervisorCalled,
+    ProcessUpgraded,
 )
 
 
@@ -397,6 +415,33 @@ class Kernel:
     def refuse_source(self, kind: str, name: str, fault_kind: str, message: str) -> None:
         """Say that a source cannot be had; whoever waits for it gets this error."""
         self._lua.refuse_source(kind.encode(), _text(name), fault_kind.encode(), _text(message))
+
+    def confirm_source(self, entry: str) -> None:
+        """Say that the kernel has the newest versions of an entry and of its modules.
+
+        It answers a `Need` of the kind `"upgrade"`, as `refuse_source` does.
+        """
+        self._lua.confirm_source(_text(entry))
+
+    def ask_to_upgrade(self, entry: str | None = None) -> list[Outdated]:
+        """Ask processes to upgrade whose code is outdated.
+
+        Args:
+            entry: Those that run this entry; by default all.
+
+        Returns:
+            All of these, oldest first, whether they could be asked or not.
+        """
+        rows = _rows(self._lua.ask_to_upgrade(None if entry is None else _text(entry)))
+        return [
+            Outdated(pid, as_text(entry), asked, ticket or None)
+            for pid, entry, asked, ticket in rows
+        ]
+
+    def requirers(self) -> set[tuple[str, str]]:
+        """Pairs of an entry and a module that a live process of that entry has loaded."""
+        pairs = _rows(self._lua.requirers())
+        return {(as_text(entry), as_text(module)) for entry, module in pairs}
 
     def provide_zone(self, name: str) -> None:
         """Bring the time zone that the kernel needs, or say that there is none of this name."""

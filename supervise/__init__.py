@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ProcessInfo,
         ProcessSpawned,
         ProcessStarted,
+        ProcessUpgraded,
         Statistics,
         Term,
         TermError,
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from supervise._sources import SourceError
     from supervise._supervisor import Supervisor
     from supervise._task_child import Ignore, current_process
+    from supervise._upgrade import Upgraded
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -121,6 +123,7 @@ else:
                 "ProcessInfo",
                 "ProcessSpawned",
                 "ProcessStarted",
+                "ProcessUpgraded",
                 "Statistics",
                 "Term",
                 "TermError",
@@ -210,6 +213,7 @@ else:
             "supervise._lifecycle": ["LifecycleEvent"],
             "supervise._supervisor": ["Supervisor"],
             "supervise._task_child": ["Ignore", "current_process"],
+            "supervise._upgrade": ["Upgraded"],
         },
     )
 
@@ -267,6 +271,7 @@ __all__ = [
     "ProcessInfo",
     "ProcessSpawned",
     "ProcessStarted",
+    "ProcessUpgraded",
     "PythonProcess",
     "RequestError",
     "Restart",
@@ -296,6 +301,7 @@ __all__ = [
     "Time",
     "TooManyChildrenError",
     "Unstoppable",
+    "Upgraded",
     "current_process",
     "fold",
     "lua",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from supervise import _cli_check, _cli_run, _cli_tree
+from supervise import _cli_check, _cli_reload, _cli_run, _cli_tree
 from supervise._cli_tree import INTERRUPTED
 from supervise._tree_file import SUFFIXES
 
@@ -55,9 +55,16 @@ shown on stderr with its traceback.
 A module is run by its `async def main()`, under trio. It may take the arguments, too. One without
 a main is run as the tree that is its `SPEC`, with the Lua files below DIR.
 
+With --reload the Lua files of a tree or an entry are watched. A new version is tried apart from
+everything else; one that fails is reported, and the old one runs on. Otherwise new processes get
+it. A process that has called `process.upgrades()` is asked to upgrade, a supervised one that has
+not is restarted by its supervisor, and any other runs on as it is. The tree itself and Python
+modules are not reloaded. It needs the package watchfiles: pip install 'supervise-lua[reload]'.
+
 \b
 Examples:
   supervise run tree.toml
+  supervise run tree.toml --reload
   supervise run app.jobs:mail
   supervise run app.jobs:mail alice "two words" --source lua
   supervise run app.jobs:add 1 2.5 '{"unit": "kg"}' --json
@@ -106,17 +113,24 @@ def supervise() -> None:
 @click.argument("target", metavar="TARGET")
 @click.argument("args", nargs=-1)
 @_Source
+@click.option(
+    "--reload", is_flag=True, help="Load Lua files anew when they change, without a stop."
+)
 @click.option("--json", "as_json", is_flag=True, help="Read each argument as JSON, not as text.")
-def run(target: str, args: tuple[str, ...], source: Path | None, *, as_json: bool) -> int:
+def run(
+    target: str, args: tuple[str, ...], source: Path | None, *, reload: bool, as_json: bool
+) -> int:
     """Run a tree, an entry or a module; returns the exit code."""
+    if reload:
+        _cli_reload.need_watcher()
     if target.endswith(SUFFIXES):
         _cli_tree.refuse_arguments(args)
-        return _cli_tree.run_tree(Path(target), source)
+        return _cli_tree.run_tree(Path(target), source, reload=reload)
     values = [_from_json(text) for text in args] if as_json else args
     source = source or Path()
     if ":" in target:
-        return _cli_run.run_entry(target, values, source)
-    return _cli_run.run_module(target, values, source)
+        return _cli_run.run_entry(target, values, source, reload=reload)
+    return _cli_run.run_module(target, values, source, reload=reload)
 
 
 @supervise.command(

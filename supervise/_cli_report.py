@@ -35,6 +35,8 @@ def run_to_exit(function: Callable[..., Awaitable[int]], *args: Any) -> int:  # 
             raise KeyboardInterrupt from None
         if group.subgroup(lambda exc: not isinstance(exc, Exception)) is not None:
             raise
+        if group.subgroup(BrokenPipeError) is not None:
+            raise BrokenPipeError from None
         return show_error(group)
     except BrokenPipeError:
         raise

@@ -13,6 +13,7 @@ import click
 
 from lua_api import LinePrinted, ProcessExited
 from specs import DynamicSupervisorSpec, SupervisorSpec
+from supervise._cli_reload import reloading
 from supervise._cli_report import FAILED, run_to_exit, show_error, show_fault, text_of
 from supervise._cli_tree import refuse_arguments, run_spec
 from supervise._lifecycle import LifecycleEvent
@@ -23,13 +24,14 @@ from supervise._tree_file import entry_fault
 _Main: TypeAlias = Callable[..., Awaitable[object]]
 
 
-def run_entry(entry: str, args: Sequence[Any], source: Path) -> int:
+def run_entry(entry: str, args: Sequence[Any], source: Path, *, reload: bool) -> int:
     """Run a Lua entry until it ends.
 
     Args:
         entry: The entry, as `"app.jobs:mail"`.
         args: What its `main` gets.
         source: The source root.
+        reload: Whether to watch its files.
 
     Returns:
         The exit code.
@@ -40,15 +42,16 @@ def run_entry(entry: str, args: Sequence[Any], source: Path) -> int:
     fault = entry_fault(Sources([source]), entry)
     if fault is not None:
         raise click.UsageError(fault)
-    return run_to_exit(_run_entry, entry, args, source)
+    return run_to_exit(_run_entry, entry, args, source, reload)
 
 
-async def _run_entry(entry: str, args: Sequence[Any], source: Path) -> int:
+async def _run_entry(entry: str, args: Sequence[Any], source: Path, reload: bool) -> int:  # noqa: FBT001
     # What is printed is one of the events: there it has its place among the failures.
     async with open_node(source, output=lambda _pid, _text: None) as node:
         with node.subscribe() as events:
             pid = await node.spawn(entry, *args)
-            return await _show(events, until=pid)
+            async with reloading(node, [source], on=reload):
+                return await _show(events, until=pid)
 
 
 async def _show(events: AsyncIterable[LifecycleEvent], until: str) -> int:
@@ -65,20 +68,21 @@ async def _show(events: AsyncIterable[LifecycleEvent], until: str) -> int:
     raise AssertionError("a subscription ends only with its block")
 
 
-def run_module(name: str, args: Sequence[Any], source: Path) -> int:
+def run_module(name: str, args: Sequence[Any], source: Path, *, reload: bool) -> int:
     """Run the `async def main()` of a Python module under trio, or the tree that is its `SPEC`.
 
     Args:
         name: The module, as `"app.shop"`.
         args: What its `main` gets.
         source: The folder to import it from, before all others; with the Lua files of its tree.
+        reload: Whether to watch the Lua files of its tree.
 
     Returns:
         The exit code.
 
     Raises:
         click.UsageError: There is no such module, it has neither, or the function takes other
-            arguments.
+            arguments or cannot be reloaded.
     """
     sys.path.insert(0, str(source.resolve()))
     try:
@@ -99,7 +103,11 @@ def run_module(name: str, args: Sequence[Any], source: Path) -> int:
                 f"{module.__file__}: has no `async def main()` to run, and no SPEC of a supervisor"
             )
         refuse_arguments(args)
-        return run_spec(spec, source)
+        return run_spec(spec, source, reload=reload)
+    if reload:
+        raise click.UsageError(
+            f"--reload is for trees and Lua entries; {name} has a main with nodes of its own"
+        )
     try:
         inspect.signature(main).bind(*args)
     except TypeError as exc:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from lua_api import LinePrinted
 from specs import AnySupervisorSpec, LuaStart, SpecError, SupervisorSpec, TaskStart, check_spec
+from supervise._cli_reload import reloading
 from supervise._cli_report import FAILED, run_to_exit, text_of
 from supervise._draw import render_tree
 from supervise._errors import RestartIntensityError
@@ -46,12 +47,13 @@ def refuse_arguments(args: Sequence[object]) -> None:
         raise click.UsageError(f"a tree takes no arguments, got {args[0]}")
 
 
-def run_tree(path: Path, source: Path | None) -> int:
+def run_tree(path: Path, source: Path | None, *, reload: bool = False) -> int:
     """Run the tree of a file until it ends.
 
     Args:
         path: The file.
         source: The source root, if it is not the one that the file says.
+        reload: Whether to watch its Lua files.
 
     Returns:
         The exit code.
@@ -63,16 +65,16 @@ def run_tree(path: Path, source: Path | None) -> int:
         tree = _read(path, source)
     except SpecError as exc:
         return _show_faults(exc, f"{path}: ")
-    return _run(tree)
+    return _run(tree, reload=reload)
 
 
-def run_spec(spec: AnySupervisorSpec, source: Path) -> int:
+def run_spec(spec: AnySupervisorSpec, source: Path, *, reload: bool) -> int:
     """Run a tree that was declared in Python until it ends; returns the exit code."""
     try:
         check_spec(spec, checker(source))
     except SpecError as exc:
         return _show_faults(exc)
-    return _run(TreeFile(spec, [source], DEFAULT_HOSTS))
+    return _run(TreeFile(spec, [source], DEFAULT_HOSTS), reload=reload)
 
 
 def check_tree(path: Path, source: Path | None) -> int:
@@ -128,7 +130,7 @@ def _count(spec: AnySupervisorSpec) -> tuple[int, int]:
     return supervisors, children
 
 
-def _run(tree: TreeFile) -> int:
+def _run(tree: TreeFile, *, reload: bool) -> int:
     log = logging.getLogger("supervise")
     if not log.hasHandlers():
         # What is shown here need not come a second time from Python's handler of last resort; only
@@ -136,12 +138,12 @@ def _run(tree: TreeFile) -> int:
         handler = logging.StreamHandler()
         handler.setLevel(logging.CRITICAL)
         log.addHandler(handler)
-    return run_to_exit(_run_until_signalled, tree)
+    return run_to_exit(_run_until_signalled, tree, reload)
 
 
-async def _run_until_signalled(tree: TreeFile) -> int:
+async def _run_until_signalled(tree: TreeFile, reload: bool) -> int:  # noqa: FBT001
     try:
-        came = await _run_and_show(tree)
+        came = await _run_and_show(tree, reload=reload)
     except RestartIntensityError as exc:
         limit = cast("RestartLimitReached", exc.reason.error)
         click.echo(f"supervise: {last_words(limit)}", err=True)
@@ -149,7 +151,7 @@ async def _run_until_signalled(tree: TreeFile) -> int:
     return INTERRUPTED if came == signal.SIGINT else 0
 
 
-async def _run_and_show(tree: TreeFile) -> int | None:
+async def _run_and_show(tree: TreeFile, *, reload: bool) -> int | None:
     """Run a tree; returns the number of the signal that ended it, if one did."""
     came: int | None = None
     error: Exception | None = None
@@ -163,7 +165,8 @@ async def _run_and_show(tree: TreeFile) -> int | None:
                 watching.start_soon(_draw_on_signal, node)
                 watching.start_soon(_draw_on_key, node)
                 root = await node.start(tree.spec)
-                await root.wait_ended()
+                async with reloading(node, tree.sources, on=reload):
+                    await root.wait_ended()
 
         try:
             # The news outlive the node: the last of them are about its end.

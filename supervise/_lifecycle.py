@@ -11,12 +11,14 @@ from lua_api import (
     ProcessExited,
     ProcessSpawned,
     ProcessStarted,
+    ProcessUpgraded,
 )
 from supervise._events import Event
 
 LifecycleEvent: TypeAlias = (
     ProcessSpawned
     | ProcessStarted
+    | ProcessUpgraded
     | ProcessExited
     | NameRegistered
     | NameReleased

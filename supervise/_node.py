@@ -18,6 +18,7 @@ from lua_api import (
     LinePrinted,
     NameRegistered,
     Need,
+    Outdated,
     PortEnded,
     ProcessInfo,
     Statistics,
@@ -26,6 +27,7 @@ from lua_api import (
     encode,
     encode_list,
 )
+from supervise._code import Code
 from supervise._driver import Driver
 from supervise._errors import (
     NameTakenError,
@@ -39,7 +41,7 @@ from supervise._errors import (
 )
 from supervise._life import Life
 from supervise._process import Exit, PythonProcess
-from supervise._sources import SourceError, Sources
+from supervise._sources import Sources
 from supervise._subscribers import Subscribers
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from supervise._events import Event as SupervisionEvent
     from supervise._lifecycle import LifecycleEvent
     from supervise._supervisor import Supervisor
+    from supervise._upgrade import Upgraded
 
 
 class Node:
@@ -61,7 +64,7 @@ class Node:
         self.driver = Driver(kernel, self._on_effect, self._on_step)
         self._kernel = kernel
         self.life = Life(self)
-        self._sources = sources
+        self.code = Code(kernel, sources)
         self._hosts = hosts
         self._output = output
         self._subscribers = Subscribers(lambda on: kernel.watch(on=on))
@@ -194,6 +197,38 @@ class Node:
                 yield process
         finally:
             del self._processes[process.pid]
+
+    # Code
+
+    async def upgrade(self, entry: str) -> Upgraded:
+        """Load the newest version of an entry, and of what it requires, for all of its processes.
+
+        It is tried first, apart from everything else. New processes get it at once. A running one
+        that has called `process.upgrades()` is asked to upgrade, and waited for; a supervised one
+        that has not is restarted by its supervisor, one by one and without counting as a restart;
+        any other runs on as it is. Cancelled, it waits no more; who was asked is still asked.
+
+        Args:
+            entry: The entry, as `"app.jobs:mail"`.
+
+        Returns:
+            What became of its processes that ran an older version.
+
+        Raises:
+            SourceError: There is no such entry.
+            SpawnError: It is faulty, with file and line; nothing has changed.
+        """
+        # A node that upgrades nothing does not wait for what is there for it.
+        from supervise._upgrade import Upgrade  # noqa: PLC0415
+
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.driver.kernel()
+        self.code.load_newest(entry)
+        with Upgrade(self, entry) as upgrade:
+            await upgrade.restart_supervised()
+            await upgrade.wait_for_asked()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return upgrade.result()
 
     # Messages
 
@@ -355,6 +390,11 @@ class Node:
         """A Python process has ended."""
         self._processes.pop(process.pid, None)
 
+    def ask_to_upgrade(self, entry: str | None) -> list[Outdated]:
+        """Ask the processes of an entry, or all, whose code is outdated to upgrade."""
+        self.driver.kick()
+        return self.driver.kernel().ask_to_upgrade(entry)
+
     def host_or_first(self, host: str | None) -> str:
         """The host of a Lua child."""
         return self._hosts[0].name if host is None and self._hosts else host or "?"
@@ -411,14 +451,8 @@ class Node:
     def _provide(self, need: Need) -> None:
         if need.kind == "zone":
             self._kernel.provide_zone(need.name)
-            return
-        find = self._sources.entry if need.kind == "entry" else self._sources.module
-        try:
-            source = find(need.name)
-        except SourceError as exc:
-            self._kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
         else:
-            self._kernel.provide_source(need.kind, need.name, source.path, source.text, source.main)
+            self.code.provide(need)
 
 
 _Output: TypeAlias = Callable[[str, str], None]

@@ -172,6 +172,9 @@ class Planner(PlannerCore):
         if self._sequence is not None:
             self._sequence.skip(child)
 
+    def _is_in_group(self, child: Child) -> bool:
+        return self._sequence is not None and self._sequence.covers(child)
+
     def _after_failure(self) -> ChildState:
         return ChildState.WAITING if self._closing is None else ChildState.STOPPED
 
@@ -199,6 +202,11 @@ class Planner(PlannerCore):
                 self._restart_child(call)
             case io.DeleteChildCall():
                 self._delete_child(call)
+            case io.RenewChildCall():
+                if self._is_acting():
+                    self._later.append(call)
+                else:
+                    self._renew_child(call)
 
     def _start_child(self, call: io.StartChildCall) -> None:
         child = self._children.get(call.spec.id)

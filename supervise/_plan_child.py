@@ -37,7 +37,7 @@ class Child(Struct, eq=False):
         incarnation: Which life of it.
         starts: How often it was started.
         restarts: How often its supervisor started it again without being asked to, starts that
-            failed included; `restart_child` does not count, here as for the limit.
+            failed included; `restart_child` and upgrades do not count, here as for the limit.
         started_at: When it was last up from; None before.
         failures: Failures in a row, for its backoff.
         timer: The key of its backoff's timer; 0 for none.
@@ -45,6 +45,7 @@ class Child(Struct, eq=False):
         cause: The record that led to what it is doing.
         starter: Who waits for the start under way.
         stoppers: Who waits for the stop under way.
+        renewer: Who waits until it has been stopped and started again.
         queue: Calls that wait until the start or stop under way is done.
     """
 
@@ -66,6 +67,7 @@ class Child(Struct, eq=False):
     cause: Cause = ""
     starter: Ticket | None = None
     stoppers: tuple[Ticket, ...] = ()
+    renewer: Ticket | None = None
     queue: tuple[Call, ...] = ()
 
     @property

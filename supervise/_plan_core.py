@@ -39,6 +39,7 @@ _METHODS: Final[Mapping[type[Any], str]] = {
     io.TerminateChildCall: "_on_call",
     io.RestartChildCall: "_on_call",
     io.DeleteChildCall: "_on_call",
+    io.RenewChildCall: "_on_call",
 }
 OWN_ACCORD: Final = "own accord"
 
@@ -115,6 +116,10 @@ class PlannerCore(ABC):
     @abstractmethod
     def _after_ignore(self, child: Child) -> ChildState:
         """What becomes of a child whose start was ignored."""
+
+    @abstractmethod
+    def _is_in_group(self, child: Child) -> bool:
+        """Whether the child is about to be started as one of a group."""
 
     @abstractmethod
     def _start_ended(self, child: Child) -> None:
@@ -197,7 +202,8 @@ class PlannerCore(ABC):
     def _begin_start(self, child: Child, cause: ev.Cause) -> None:
         self._incarnations += 1
         child.incarnation = self._incarnations
-        child.restarts += child.starts > 0 and child.starter is None
+        asked = child.starter is not None or child.renewer is not None
+        child.restarts += child.starts > 0 and not asked
         child.starts += 1
         child.started_at = None
         child.cause = self._report(ev.ChildStarting, child, cause)
@@ -223,6 +229,8 @@ class PlannerCore(ABC):
         why = io.Refusal.START_FAILED if self._closing is None else io.Refusal.SHUTTING_DOWN
         self._refuse_starter(child, why, reason)
         self._answer_stoppers(child)
+        if child.renewer is not None and not self._is_in_group(child):
+            self._begin_start(child, child.cause)
         self._settle(child)
 
     def _not_started(self, child: Child, reason: ExitReason, then: ChildState) -> None:
@@ -230,6 +238,21 @@ class PlannerCore(ABC):
         child.exits = remember(child.exits, PastExit(self._now, reason, 0.0))
         child.cause = self._report(ev.ChildStartFailed, child, child.cause, reason, then)
         self._enter(child, then)
+
+    def _renew_child(self, call: io.RenewChildCall) -> None:
+        """Give a running child a new life: not a failure, so that no limit and no backoff apply."""
+        child = self._children.get(call.child)
+        if child is None:
+            self._answer(call.ticket, io.Refused(io.Refusal.NOT_FOUND))
+        elif child.is_busy:
+            child.queue += (call,)
+        elif child.spec.restart is Restart.TEMPORARY:
+            self._answer(call.ticket, io.Refused(io.Refusal.NOT_SUPPORTED))
+        elif child.state is not ChildState.RUNNING:
+            self._answer(call.ticket, io.Refused(io.Refusal.RESTARTING))
+        else:
+            child.renewer = call.ticket
+            self._begin_stop(child, "upgrade")
 
     def _restart_alone(self, child: Child) -> None:
         """Start again a child whose restart is charged, at once or after its backoff."""
@@ -297,7 +320,9 @@ class PlannerCore(ABC):
     def _enter(self, child: Child, state: ChildState) -> None:
         if child.spec.significant:
             self._active_significant += (state in ACTIVE) - (child.state in ACTIVE)
-        child.state = state
+        before, child.state = child.state, state
+        if child.renewer is not None:
+            self._answer_renewer(child, before)
         if state is ChildState.REMOVED:
             del self._children[child.key]
 
@@ -327,6 +352,17 @@ class PlannerCore(ABC):
 
     def _refuse_starter(self, child: Child, why: io.Refusal, reason: ExitReason) -> None:
         self._answer_starter(child, io.Refused(why, reason=reason))
+
+    def _answer_renewer(self, child: Child, before: ChildState) -> None:
+        """The new life of a child is up, or will not be, or needs another try."""
+        if child.state is ChildState.RUNNING:
+            result: io.Result = io.Done(child.pid)
+        elif child.state in ACTIVE and before is not ChildState.STARTING:
+            return
+        else:
+            result = io.Refused(io.Refusal.START_FAILED)
+        ticket, child.renewer = child.renewer, None
+        self._answer(ticket, result)
 
     def _answer_stoppers(self, child: Child) -> None:
         tickets, child.stoppers = child.stoppers, ()

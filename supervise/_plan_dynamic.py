@@ -93,8 +93,12 @@ class DynamicPlanner(PlannerCore):
         if self._charge(child, reason):
             self._restart_alone(child)
 
-    def _after_stop(self, child: Child) -> ChildState:  # noqa: ARG002 - all are the same
-        return ChildState.REMOVED
+    def _is_in_group(self, child: Child) -> bool:  # noqa: ARG002 - there are no groups
+        return False
+
+    def _after_stop(self, child: Child) -> ChildState:
+        renewed = child.renewer is not None and not child.stoppers and self._closing is None
+        return ChildState.WAITING if renewed else ChildState.REMOVED
 
     def _after_ignore(self, child: Child) -> ChildState:  # noqa: ARG002
         return ChildState.REMOVED
@@ -105,6 +109,8 @@ class DynamicPlanner(PlannerCore):
                 self._start_child(call)
             case io.TerminateChildCall():
                 self._terminate_child(call)
+            case io.RenewChildCall():
+                self._renew_child(call)
             case _:
                 self._answer(call.ticket, io.Refused(io.Refusal.NOT_SUPPORTED))
 

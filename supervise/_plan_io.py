@@ -118,7 +118,19 @@ class DeleteChildCall(Struct, frozen=True):
     child: object
 
 
-Call: TypeAlias = StartChildCall | TerminateChildCall | RestartChildCall | DeleteChildCall
+class RenewChildCall(Struct, frozen=True):
+    """Stop a running child and start it again, without a charge; answered when it is up.
+
+    `child` is what the planner calls it, under every supervisor.
+    """
+
+    ticket: Ticket
+    child: ChildKey
+
+
+Call: TypeAlias = (
+    StartChildCall | TerminateChildCall | RestartChildCall | DeleteChildCall | RenewChildCall
+)
 Input: TypeAlias = (
     Start
     | Stop

@@ -32,8 +32,8 @@ class Subscribers:
         send, receive = trio.open_memory_channel["LifecycleEvent"](math.inf)
 
         def give(event: LifecycleEvent) -> None:
-            # Whoever closed the receiving end has had enough.
-            with suppress(trio.BrokenResourceError):
+            # Whoever closed the receiving end has had enough; so has everybody once the node ends.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 send.send_nowait(event)
 
         self._channels.append(send)

@@ -157,6 +157,26 @@ class Supervisor:
         """
         await self._call(io.DeleteChildCall, child, child)
 
+    async def renew_child(self, key: ChildKey) -> str | None:
+        """Stop a running child and start it again, as if by `terminate_child` and `restart_child`.
+
+        It counts for no limit and concerns no sibling.
+
+        Args:
+            key: What `which_children` calls it.
+
+        Returns:
+            Its new pid once it has started; None if there is none: it is temporary or does not
+            run, or the new life did not start, which is then a failure like any other.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self.trees.dead:
+            return None
+        waiter: Waiter[io.Result] = Waiter()
+        self.handle(io.RenewChildCall(waiter, key))
+        result = await self.answer_to(waiter)
+        return str(result.pid) if isinstance(result, io.Done) else None
+
     async def stop(self) -> None:
         """Stop all children in reverse order, and then the supervisor. It may be called by a child.
 

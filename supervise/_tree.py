@@ -190,6 +190,10 @@ class Trees:
         self._seats[ticket] = child
         return ticket
 
+    def child(self, ticket: int) -> LuaChild | None:
+        """The Lua child with this number, until its end."""
+        return self._seats.get(ticket)
+
     def vacate(self, ticket: int) -> None:
         """There will be no news of this child any more."""
         self._seats.pop(ticket, None)

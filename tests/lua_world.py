@@ -131,12 +131,22 @@ class World:
         text = self._files.get(need.name)
         if need.kind == "zone":
             self.kernel.provide_zone(need.name)
+        elif need.kind == "upgrade":
+            self._provide_newer(need.name, text)
         elif text is None:
             message = f'{need.kind} not found: "{need.name}"'
             self.kernel.refuse_source(need.kind, need.name, "NotFound", message)
         else:
             path = need.name.replace(":", "/") + ".lua"
             self.kernel.provide_source(need.kind, need.name, path, text.encode())
+
+    def _provide_newer(self, entry: str, text: str | None) -> None:
+        path = entry.replace(":", "/") + ".lua"
+        fault = text and self.kernel.provide_source("entry", entry, path, text.encode())
+        if fault:
+            self.kernel.refuse_source("upgrade", entry, "Invalid", fault)
+        else:
+            self.kernel.confirm_source(entry)
 
     def __enter__(self) -> Self:
         return self

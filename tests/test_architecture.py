@@ -24,7 +24,9 @@ ROOT = Path(specs.__file__).parent.parent
 ALLOWED = {
     "specs": {"attr", "attrs", "cattrs"},
     "lua_api": {"lupa", "msgspec", "specs", "tzlocal"},
-    "supervise": {"attrs", "click", "lua_api", "msgspec", "outcome", "rich", "specs", "trio"},
+    "supervise": {
+        *{"attrs", "click", "lua_api", "msgspec", "outcome", "rich", "specs", "trio", "watchfiles"}
+    },
 }
 DOORS = set(ALLOWED)
 # The testing kit is for whoever tests: it stands on the whole package, which must not need it.

@@ -209,7 +209,7 @@ def test_wherever_memory_runs_out_everybody_ends_and_nothing_is_left():
         world.kernel.collect_garbage()
         base = world.statistics().lua_bytes
     seen = set()
-    for extra in range(60_000, 900_000, 13_577):
+    for extra in range(60_000, 900_000, 9_001):
         with World(max_memory=base + extra) as world:
             main = dict(BUSY)
             result = world.run(main.pop("main"), **main)

@@ -155,6 +155,17 @@ function M.ignore()
   error("process.ignore: no supervisor waits for this process to start", 2)
 end
 
+--- process.upgrade([entry], ...): goes on as another program, or the newest version of this one.
+function M.upgrade(entry, ...)
+  optional_text(1, "upgrade", entry)
+  error(yield(op.UPGRADE, entry, { n = select("#", ...), ... }), 2)
+end
+
+--- process.upgrades(): the channel that tells of newer code; who has called it is asked to upgrade.
+function M.upgrades()
+  return yield(op.UPGRADES)
+end
+
 M.event = argument.read_only("process.event", {
   EXIT = signals.EXIT,
   LINK_DOWN = signals.LINK_DOWN,

@@ -28,6 +28,7 @@ end
 M.PLAIN = kind(1, true, false)
 M.TIMER = kind(1, TIME, true)
 M.EVENTS = kind(1, true, true)
+M.UPGRADES = kind(1, true, true)
 M.TOPIC = kind(2, true, true)
 M.INBOX = kind(3, nil, true)
 

@@ -10,9 +10,11 @@ local ports = require("kernel.ports")
 local registry = require("kernel.registry")
 local relation = require("kernel.relation")
 local scheduler = require("kernel.scheduler")
+local signals = require("kernel.signals")
 local sources = require("kernel.sources")
 local threads = require("kernel.threads")
 local timers = require("kernel.timers")
+local upgrade = require("kernel.upgrade")
 local wire = require("kernel.wire")
 local zones = require("kernel.zones")
 
@@ -90,6 +92,7 @@ M.request = ports.request
 M.abandon = ports.abandon
 M.provide_source = sources.provide
 M.refuse_source = sources.refuse
+M.confirm_source = sources.confirm
 
 function M.provide_zone(name, transitions)
   zones.provide(name, transitions and wire.decode(transitions))
@@ -106,7 +109,7 @@ local function state_of(proc)
   elseif proc.loading then
     return "loading"
   end
-  return proc.next and "ready" or "waiting"
+  return signals.has_work(proc) and "ready" or "waiting"
 end
 
 --- Every live process: pid, entry, host, state, unread messages, uptime in nanoseconds, names.
@@ -127,6 +130,16 @@ function M.processes()
     }
   end
   return wire.encode(rows)
+end
+
+--- Tells processes of newer code; see upgrade.lua.
+function M.ask_to_upgrade(entry)
+  return wire.encode(upgrade.ask(entry))
+end
+
+--- Who requires what: a pair of an entry and a module for each that a live process has loaded.
+function M.requirers()
+  return wire.encode(upgrade.requirers())
 end
 
 --- Processes, names, pending timers, and the memory of the Lua state in bytes.

@@ -1,6 +1,6 @@
 --- Mailboxes: where the messages and events for a process wait.
--- `proc.mailbox` maps a topic to the channel of its listener; the inbox and the events are there too,
--- under their kinds. `proc.mail` counts the messages that nobody received yet.
+-- `proc.mailbox` maps a topic to the channel of its listener; the inbox, the events and the upgrades are
+-- there too, under their kinds. `proc.mail` counts the messages that nobody received yet.
 
 local channel = require("kernel.channel")
 local fault = require("kernel.fault")
@@ -9,8 +9,9 @@ local queue = require("kernel.queue")
 local kinds, new_fault = fault.kinds, fault.new
 local LAST = queue.LAST
 local byte, type = string.byte, type
+local sort = table.sort
 local hand_over, put, new_channel, bare = channel.hand_over, channel.put, channel.new, channel.bare
-local INBOX, EVENTS, TOPIC = channel.INBOX, channel.EVENTS, channel.TOPIC
+local INBOX, EVENTS, UPGRADES, TOPIC = channel.INBOX, channel.EVENTS, channel.UPGRADES, channel.TOPIC
 
 local AT = byte("@")
 
@@ -58,6 +59,16 @@ end
 --- The channel of EXIT, LINK_DOWN and CANCEL events.
 function M.events(proc)
   return existing(proc, EVENTS) or open(proc, EVENTS, EVENTS)
+end
+
+--- The channel of the news that there is newer code.
+function M.upgrades(proc)
+  return existing(proc, UPGRADES) or open(proc, UPGRADES, UPGRADES)
+end
+
+--- Whether a process wants to hear of newer code.
+function M.hears_of_upgrades(proc)
+  return existing(proc, UPGRADES) and true or false
 end
 
 local function is_reserved(topic)
@@ -127,6 +138,44 @@ local function claim(proc, topic, listener)
   inbox.buffer, inbox.head, inbox.tail = kept, 1, n
 end
 
+local function move(ch, topic, inbox)
+  local buffer, stride = ch.buffer, ch.kind.stride
+  for at = ch.head, ch.tail - stride, stride do
+    put(inbox, buffer[at], buffer[at + 1], topic or buffer[at + 2])
+  end
+end
+
+--- Takes all channels from the code of a process. What nobody received stays: events as they are, and
+-- messages as if they had never had a listener, those of the inbox first, then topic by topic.
+function M.take_back(proc)
+  local old = proc.mailbox
+  if not old then
+    return
+  end
+  proc.mailbox = {}
+  local topics = {}
+  for key in next, old do
+    if type(key) == "string" then
+      topics[#topics + 1] = key
+    end
+  end
+  sort(topics)
+  if proc.mail > 0 then
+    local inbox = M.inbox(proc)
+    if old[INBOX] then
+      move(old[INBOX], nil, inbox)
+    end
+    for i = 1, #topics do
+      move(old[topics[i]], topics[i], inbox)
+    end
+  end
+  local events = old[EVENTS]
+  if events and events.head ~= events.tail then
+    local kept = M.events(proc)
+    kept.buffer, kept.head, kept.tail = events.buffer, events.head, events.tail
+  end
+end
+
 --- The channel of `topic`. `with_messages` makes it hand out message objects from now on.
 function M.listen(proc, topic, with_messages)
   local ch = existing(proc, topic)
@@ -146,7 +195,7 @@ end
 function M.unlisten(proc, ch)
   if ch and ch.proc == proc then
     for key, listener in next, proc.mailbox or {} do
-      if listener == ch and ch.kind ~= INBOX and ch.kind ~= EVENTS then
+      if listener == ch and type(key) == "string" then
         proc.mailbox[key] = nil
         proc.mail = proc.mail - channel.length(ch)
         ch.kind = channel.detached(ch.kind)

@@ -33,6 +33,7 @@ local harmless = {
   [scheduler.fail] = true,
   [requests.handlers[op.SEND]] = true,
   [requests.handlers[op.SPAWN]] = true,
+  [requests.handlers[op.UPGRADE]] = true,
 }
 local harmful = { [signals.finish] = true, [sources.need] = true }
 

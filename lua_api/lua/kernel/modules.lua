@@ -69,6 +69,8 @@ function M.require(task, name)
   end
   proc.loaded = proc.loaded or {}
   proc.loaded[name] = setmetatable({ task = task, waiting = {} }, Loading)
+  proc.sources = proc.sources or {}
+  proc.sources[#proc.sources + 1] = source
   return true, "load", source.body
 end
 

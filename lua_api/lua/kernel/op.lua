@@ -6,6 +6,7 @@ local names = {
   "SEND", "RECEIVE", "SELECT", "SLEEP",
   -- the life of a process
   "SPAWN", "LOADED", "FINISHED", "REQUIRE", "REQUIRED", "STARTED", "IGNORE",
+  "UPGRADE", "UPGRADES",
   -- mailbox
   "LISTEN", "INBOX", "EVENTS", "UNLISTEN",
   -- channels inside one process

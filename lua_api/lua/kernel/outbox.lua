@@ -7,7 +7,7 @@ local encode_list = wire.encode_list
 local M = {
   -- kinds of rows
   REPLY = 0, -- ticket, value, marker, sender: the answer to a request of a Python process
-  NEED = 1, -- kind, name: source text or data that the kernel does not have
+  NEED = 1, -- kind, name: source text or data that the kernel does not have, or has perhaps in an old version
   ENDED = 2, -- pid, fault, `ending` of signals.lua: a Python process was ended by a link or by terminate
   PRINT = 3, -- pid, text
   SPAWNED = 4, -- pid, entry, host, parent
@@ -18,7 +18,8 @@ local M = {
   CHILD_UP = 9, -- ticket, pid, value: a supervised process has started
   CHILD_DOWN = 10, -- ticket, fault, `ending` of signals.lua: a supervised process ended or did not start
   CALL = 11, -- ticket, supervisor, verb, arguments: a process calls a supervisor
-  -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED and STARTED
+  UPGRADED = 12, -- pid, entry: a process runs new code
+  -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED, STARTED and UPGRADED
   watched = false,
 }
 

@@ -62,12 +62,14 @@ function M.remove(proc)
   host.count = host.count - 1
 end
 
---- All live processes, oldest first.
-function M.list()
+--- All live processes, oldest first, or those of which `fits` is true.
+function M.list(fits)
   local list, n = {}, 0
   for _, proc in next, by_pid do
-    n = n + 1
-    list[n] = proc
+    if not fits or fits(proc) then
+      n = n + 1
+      list[n] = proc
+    end
   end
   local age = {}
   for i = 1, n do

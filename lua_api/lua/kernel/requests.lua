@@ -15,6 +15,7 @@ local registry = require("kernel.registry")
 local signals = require("kernel.signals")
 local spawn = require("kernel.spawn")
 local timers = require("kernel.timers")
+local upgrade = require("kernel.upgrade")
 local wire = require("kernel.wire")
 local zones = require("kernel.zones")
 
@@ -136,7 +137,7 @@ end
 --- Answers false for a channel that belongs to the process itself.
 handlers[op.CHANNEL_CLOSE] = function(_, handle)
   local ch = state_of[handle]
-  if ch.kind == channel.INBOX or ch.kind == channel.EVENTS then
+  if ch.kind == channel.INBOX or ch.kind == channel.EVENTS or ch.kind == channel.UPGRADES then
     return true, false
   elseif ch.handle and not ch.closed then
     mailbox.unlisten(ch.proc, ch)
@@ -202,7 +203,22 @@ handlers[op.SPAWN] = function(task, entry, host, mode, list)
 end
 
 handlers[op.LOADED] = function(task)
-  spawn.loaded(task.proc)
+  local proc = task.proc
+  if proc.loading then
+    return spawn.loaded(proc)
+  end
+  return true, upgrade.loaded(proc)
+end
+
+handlers[op.UPGRADE] = function(task, entry, list)
+  local failure = upgrade.begin(task.proc, entry, list)
+  if failure then
+    return true, failure
+  end
+end
+
+handlers[op.UPGRADES] = function(task)
+  return true, upgrade.channel(task.proc).handle
 end
 
 handlers[op.FINISHED] = function(task, result, failure)

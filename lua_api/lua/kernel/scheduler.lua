@@ -6,6 +6,7 @@ local cpu = require("kernel.cpu")
 local fault = require("kernel.fault")
 local op = require("kernel.op")
 local queue = require("kernel.queue")
+local registry = require("kernel.registry")
 local requests = require("kernel.requests")
 local signals = require("kernel.signals")
 local threads = require("kernel.threads")
@@ -13,7 +14,7 @@ local timers = require("kernel.timers")
 
 local resume = coroutine.resume
 local find, format, type = string.find, string.format, type
-local handlers = requests.handlers
+local handlers, by_pid = requests.handlers, registry.by_pid
 local COROUTINE, LAST = op.COROUTINE, queue.LAST
 
 -- A task from outside has no coroutine: when it is ready, its `on_answer` is called.
@@ -98,7 +99,7 @@ local function run_task(task, co, turn)
         task.run = nil
       end
       local proc = task.proc
-      if proc.closing and proc.co and not signals.has_work(proc) then
+      if proc.closing and by_pid[proc.pid] == proc and not signals.has_work(proc) then
         signals.end_shut_down(proc)
       end
       return made

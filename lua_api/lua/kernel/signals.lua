@@ -51,7 +51,7 @@ local function linked_failure(origin, failure)
   })
 end
 
-local function drop_coroutines(proc)
+function M.drop_coroutines(proc)
   proc.co = false
   if proc.tasks then
     for _, task in next, proc.tasks do
@@ -59,6 +59,8 @@ local function drop_coroutines(proc)
     end
   end
 end
+
+local drop_coroutines = M.drop_coroutines
 
 local function tell_monitors(proc, result, failure)
   if proc.monitors then

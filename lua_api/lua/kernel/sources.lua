@@ -12,7 +12,7 @@ local M = {}
 
 -- "entry" and "module" are separate worlds: `app:x` is an entry, `app.x` a module.
 local compiled = { entry = {}, module = {} }
-local waiting = { entry = {}, module = {} }
+local waiting = { entry = {}, module = {}, upgrade = {} }
 
 --- Compiles text into `body(env, ...)`, which runs the chunk with `env` as its globals.
 local function compile(text, chunk_name)
@@ -32,12 +32,13 @@ local function compile(text, chunk_name)
   return factory and factory(), message
 end
 
---- What is known of a source: `{ body =, method =, chunk_name =, last_line = }`, or nil.
+--- What is known of a source: `{ name =, body =, method =, chunk_name =, last_line = }`, or nil.
 function M.get(kind, name)
   return compiled[kind][name]
 end
 
 --- Asks for a source; `resume(source or nil, fault)` is called when it is there.
+-- The kind "upgrade" asks for newer versions of an entry and its modules, where there are any.
 function M.need(kind, name, resume)
   local list = waiting[kind][name]
   if list then
@@ -69,10 +70,15 @@ function M.provide(kind, name, chunk_name, text, method)
   end
   local _, breaks = gsub(text, "\n", "")
   local last_line = breaks + (sub(text, -1) == "\n" and 0 or 1)
-  local source = { body = body, method = method, chunk_name = chunk_name, last_line = last_line }
+  local source = { name = name, body = body, method = method, chunk_name = chunk_name, last_line = last_line }
   compiled[kind][name] = source
   answer(kind, name, source)
   return true
+end
+
+--- Says that what is known of `entry` is the newest there is.
+function M.confirm(entry)
+  answer("upgrade", entry, true)
 end
 
 --- Says that a source cannot be had.

@@ -45,7 +45,7 @@ local function arguments(list)
 end
 
 --- What the main coroutine of every process runs. Nothing but the frame of `main` stays alive below it.
-local function boot(env, source, entry)
+function M.boot(env, source, entry)
   return op.FINISHED, main_of(source.body(env, entry), source)(arguments(yield(op.LOADED)))
 end
 
@@ -53,7 +53,7 @@ end
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] table an error that names the one at fault
-local function own_arguments(list)
+function M.own_arguments(list)
   for i = 1, list.n do
     local value = list[i]
     if not is_scalar[type(value)] then
@@ -67,7 +67,8 @@ local function own_arguments(list)
   return true
 end
 
-local function program_of(host, entry, source)
+--- What all processes of a host share that run the same version of an entry.
+function M.program_of(host, entry, source)
   local program = host.programs[entry]
   if not program or program.source ~= source then
     program = { entry = entry, host = host, source = source }
@@ -75,6 +76,8 @@ local function program_of(host, entry, source)
   end
   return program
 end
+
+local boot, own_arguments, program_of = M.boot, M.own_arguments, M.program_of
 
 -- How many processes a task spawns in a row before the others get their turn.
 local TURN = 64
