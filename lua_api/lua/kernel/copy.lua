@@ -43,6 +43,9 @@ local function copy_object(object, class, depth)
     return REFUSED
   end
   local data = class.pack(object)
+  if data == nil and class.tag then
+    return REFUSED
+  end
   local kind = type(data)
   if not is_scalar[kind] then
     if kind == "table" then

@@ -69,13 +69,16 @@ end
 
 --- The full text: the contexts added by `errors.wrap`, outermost first, then the message.
 local function text(fault)
-  local message = message_of(fault)
-  if rawget(fault, "_context") then
-    for _, context in ipairs(contexts_of(fault) or {}) do
-      message = context .. ": " .. message
-    end
+  local contexts = rawget(fault, "_context") and contexts_of(fault)
+  if not contexts then
+    return message_of(fault)
   end
-  return message
+  local parts, n = {}, #contexts
+  for i = 1, n do
+    parts[i] = contexts[n + 1 - i]
+  end
+  parts[n + 1] = message_of(fault)
+  return table.concat(parts, ": ")
 end
 M.text = text
 

@@ -107,12 +107,13 @@ function visit(value, path, depth, search)
   end
   search.ancestors[value] = true
   local class, message = by_metatable[getmetatable(value)], nil
+  local data = class and class.pack and class.pack(value)
   if not class then
     message = visit_items(value, path, depth, search)
-  elseif class.pack then
-    message = visit(class.pack(value), path, depth + 1, search)
-  else
+  elseif not class.pack or (data == nil and class.tag) then
     message = path .. ": " .. class.noun .. " cannot be sent"
+  else
+    message = visit(data, path, depth + 1, search)
   end
   search.ancestors[value] = nil
   return message

@@ -5,7 +5,8 @@ local outbox = require("kernel.outbox")
 local relation = require("kernel.relation")
 
 local kinds, new_fault = fault.kinds, fault.new
-local gsub = string.gsub
+local byte, find, gsub = string.byte, string.find, string.gsub
+local OPEN, CLOSE = byte("{}", 1, 2)
 
 local M = {}
 
@@ -79,8 +80,9 @@ function M.list()
   return list
 end
 
+-- No pattern: the text may be of any length, and "^{.*|.*}$" takes the square of it.
 local function is_pid(text)
-  return string.find(text, "^{.*|.*}$") ~= nil
+  return byte(text, 1) == OPEN and byte(text, -1) == CLOSE and find(text, "|", 2, true) ~= nil
 end
 
 --- The process behind a pid or a name; otherwise nil and an error that names what was not found.

@@ -101,10 +101,11 @@ local function put_object(object, class, n, depth)
   if not class.pack then
     return nil
   end
+  local value = class.pack(object)
   if not class.tag then
-    return put(class.pack(object), n, depth)
+    return put(value, n, depth + 1)
   end
-  local stop = put(class.pack(object), n, depth + 1)
+  local stop = value ~= nil and put(value, n, depth + 1)
   if not stop then
     return nil
   end
