@@ -17,8 +17,8 @@ M.count = 0
 local serial = 0
 
 --- A host that nobody can find by its name.
--- `limits` has max_processes and max_mailbox, and for hosts that run Lua max_instructions,
--- max_run_instructions, and `create`, which makes the coroutines (see threads.lua).
+-- `limits` has max_processes and max_mailbox, and for hosts that run Lua max_timers,
+-- max_instructions, max_run_instructions, and `create`, which makes the coroutines (see threads.lua).
 function M.new_host(name, limits)
   return {
     name = name,
@@ -27,6 +27,7 @@ function M.new_host(name, limits)
     pid_form = "{" .. gsub(name, "%%", "%%%%") .. "|0x%05x}",
     max_processes = limits.max_processes,
     max_mailbox = limits.max_mailbox,
+    max_timers = limits.max_timers,
     max_instructions = limits.max_instructions,
     max_run_instructions = limits.max_run_instructions,
     create = limits.create,
