@@ -135,7 +135,9 @@ function M.copy(value, root)
     if count > FEW then
       cpu.extra = cpu.extra + count / A_REQUEST
     end
-    if copied ~= REFUSED and left >= 0 then
+    if left < 0 then
+      return false, refuse.too_many(root)
+    elseif copied ~= REFUSED then
       return true, copied
     end
   end

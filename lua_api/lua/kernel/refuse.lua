@@ -87,7 +87,7 @@ end
 
 --- What is wrong with a value that holds too many others.
 function M.too_many(root)
-  return format("%s: more than %d values; send it in parts, or as one string", root, max_values)
+  return format("%s: more than %d values; send it in parts, or as one string", root or "payload", max_values)
 end
 
 local visit

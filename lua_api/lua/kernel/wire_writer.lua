@@ -163,6 +163,7 @@ local function put_map(t, n, depth)
     end
     length = length + 1
     if length > left then
+      left = -1
       return nil
     end
   end
@@ -223,6 +224,7 @@ function put_table(t, n, depth)
   for key, value in next, t do
     length = length + 1
     if length > left then
+      left = -1
       return nil
     elseif key ~= length then
       return put_unordered(t, head - 1, depth)
@@ -257,7 +259,8 @@ local FEW = 1000
 -- The message made of n pieces, or why there is none.
 local function finish(n, value, root)
   if left < 0 then
-    n = nil
+    out = {}
+    return nil, refuse.too_many(root)
   end
   local bytes = n and concat(out, "", 1, n)
   if not n or n > LARGEST_KEPT then
