@@ -59,7 +59,7 @@ def test_a_storm_of_timers_goes_off_in_order_and_in_many_steps():
             world.kernel.open_port(),
             1,
             "spawn",
-            None or b"\x90",
+            b"\x90",
             "app:main",
             HOST,
             False,
@@ -71,15 +71,15 @@ def test_a_storm_of_timers_goes_off_in_order_and_in_many_steps():
         assert world.statistics().timers == 0
 
 
-def test_a_step_lets_no_more_timers_go_off_than_its_budget():
+def test_a_step_lets_a_thousand_timers_go_off_at_most():
     with World() as world:
-        world.add_main("main", 'for i = 1, 100 do time.after("1s") end time.sleep("2s")')
+        world.add_main("main", 'for i = 1, 3000 do time.after("1s") end time.sleep("2s")')
         world.kernel.request(None, 1, "spawn", b"\x90", "app:main", HOST, False, False, True)
         while world.kernel.step(0, budget=1000).busy:
             pass
-        assert world.statistics().timers == 101
+        assert world.statistics().timers == 3001
         assert world.kernel.step(1, budget=30).busy
-        assert world.statistics().timers == 71
+        assert world.statistics().timers == 2001
         world.seconds = 1
 
 
@@ -163,16 +163,18 @@ async def test_a_slow_python_receiver_loses_no_exit():
         children = [await me.spawn("t:add", 1, n, monitor=True) for n in range(50)]
         await trio.sleep(1)
         exits = [await me.events.receive() for _ in children]
-        assert sorted(exit.pid for exit in exits) == sorted(children)
+        assert sorted(end.pid for end in exits) == sorted(children)
 
 
 async def test_a_subscriber_that_is_too_slow_is_told():
     async with node_of() as node:
-        with pytest.raises(SubscriberTooSlowError, match="max_events of 3") as caught:
-            with node.subscribe(max_events=3) as events:
-                for n in range(5):
-                    await node.exec("t:add", n, n)
-                kept = [type(event) async for event in events]
+        with (
+            pytest.raises(SubscriberTooSlowError, match="max_events of 3") as caught,
+            node.subscribe(max_events=3) as events,
+        ):
+            for n in range(5):
+                await node.exec("t:add", n, n)
+            kept = [type(event) async for event in events]
         assert kept == [ProcessSpawned, ProcessExited, ProcessSpawned]
         assert caught.value.max_events == 3
         with node.subscribe(max_events=3) as events:
