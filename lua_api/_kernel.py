@@ -236,6 +236,7 @@ class Kernel:
         *,
         max_processes: int,
         max_mailbox: int,
+        max_timers: int = 100_000,
         preempt: bool = True,
         max_instructions: float = math.inf,
         max_run_instructions: float = math.inf,
@@ -246,6 +247,7 @@ class Kernel:
             name: Its name.
             max_processes: How many processes it runs at once.
             max_mailbox: How many messages may wait for one of them.
+            max_timers: How many timers one of them may wait for.
             preempt: Whether those that compute without a wait are stopped for others.
             max_instructions: How many instructions of Lua one may run in its life.
             max_run_instructions: How many it may run from one wait to the next.
@@ -253,7 +255,13 @@ class Kernel:
         if preempt:
             self._state.warn_of_limits(name)
         self._lua.add_host(
-            _text(name), max_processes, max_mailbox, preempt, max_instructions, max_run_instructions
+            _text(name),
+            max_processes,
+            max_mailbox,
+            max_timers,
+            preempt,
+            max_instructions,
+            max_run_instructions,
         )
 
     def step(self, now: float, budget: int) -> Step:
@@ -270,9 +278,11 @@ class Kernel:
         """Let time be `now` (seconds) for the requests that follow; `step` does so too."""
         self._set_time(round(now * NANOSECONDS))
 
-    def open_port(self, label: str = "python", owner: str | None = None) -> str:
+    def open_port(
+        self, label: str = "python", owner: str | None = None, max_mailbox: int | None = None
+    ) -> str:
         """Open a process whose code is Python; returns its pid. It ends when its owner does."""
-        pid: bytes = self._lua.open_port(_text(label), owner and owner.encode())
+        pid: bytes = self._lua.open_port(_text(label), owner and owner.encode(), max_mailbox)
         return pid.decode()
 
     def open_supervisor(self, label: str, owner: str | None = None) -> str:

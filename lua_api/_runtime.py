@@ -35,6 +35,7 @@ package.preload[name] = assert(load(text, chunk_name, "t"))
 # Once the kernel is loaded nothing may be loaded from outside; nothing of Python is left inside.
 _BOOT = b"""
 local zone = ...
+string.rep = require("api.rep")
 local zones, wire = require("kernel.zones"), require("kernel.wire")
 zones.provide("Local", wire.decode(zone))
 local kernel = require("kernel")

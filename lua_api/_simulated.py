@@ -205,9 +205,11 @@ class SimulatedKernel(Kernel):
             raise RestlessProcessesError
         return step
 
-    def open_port(self, label: str = "python", owner: str | None = None) -> str:
+    def open_port(
+        self, label: str = "python", owner: str | None = None, max_mailbox: int | None = None
+    ) -> str:
         """See `Kernel.open_port`."""
-        pid = super().open_port(label, owner)
+        pid = super().open_port(label, owner, max_mailbox)
         self._note()
         return pid
 

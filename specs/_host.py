@@ -19,6 +19,8 @@ class HostSpec:
         max_processes: How many processes may live there at once; 1,000,000 by default.
         max_mailbox: How many messages may wait for one process; 1,000,000 by default. Lower it
             where a slow reader must not eat the memory of all.
+        max_timers: How many timers one process may wait for, its sleeping coroutines included;
+            100,000 by default.
         preempt: Whether a process that computes without a wait is stopped for a moment after every
             10,000 instructions of Lua, so that others get their turn. True by default. Bare
             arithmetic is two to three times as fast without it.
@@ -34,6 +36,7 @@ class HostSpec:
     name: str = field(metadata=f.must(f.NAME))
     max_processes: int = field(kw_only=True, default=1_000_000, metadata=f.must(f.at_least(1)))
     max_mailbox: int = field(kw_only=True, default=1_000_000, metadata=f.must(f.at_least(1)))
+    max_timers: int = field(kw_only=True, default=100_000, metadata=f.must(f.at_least(1)))
     preempt: bool = field(kw_only=True, default=True, metadata=f.must(f.FLAG))
     max_run_instructions: float = field(
         kw_only=True, default=math.inf, metadata=f.must(f.at_least_or_infinity(10_000))

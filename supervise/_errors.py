@@ -61,6 +61,21 @@ class MailboxFullError(SuperviseError):
         super().__init__(message)
 
 
+class SubscriberTooSlowError(SuperviseError):
+    """A subscriber let more events wait than it may: it has missed those that came after.
+
+    Attributes:
+        max_events: How many it may.
+    """
+
+    def __init__(self, max_events: int) -> None:
+        self.max_events = max_events
+        super().__init__(
+            f"more than max_events of {max_events} events waited; receive them faster, keep what "
+            "you need of them elsewhere, or raise it"
+        )
+
+
 class SpawnError(SuperviseError):
     """The process did not start: unknown entry or host, a faulty file, or a full host.
 

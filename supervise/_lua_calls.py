@@ -55,6 +55,8 @@ def perform(trees: Trees, call: SupervisorCalled) -> None:
         _VERBS[call.verb](supervisor, call.argument, reply)
     except SuperviseError as exc:
         reply(None, _fault(exc))
+    except RecursionError:
+        reply(None, Fault(f"{call.verb}: the spec nests too many supervisors", "Invalid"))
 
 
 def _fault(exc: SuperviseError) -> Fault:

@@ -74,6 +74,7 @@ class Node:
                 host.name,
                 max_processes=host.max_processes,
                 max_mailbox=host.max_mailbox,
+                max_timers=host.max_timers,
                 preempt=host.preempt,
                 max_instructions=host.max_instructions,
                 max_run_instructions=host.max_run_instructions,
@@ -178,17 +179,21 @@ class Node:
         self._ask("cancel", dest, reason, dest=dest)
 
     @asynccontextmanager
-    async def open_process(self, name: str | None = None) -> AsyncGenerator[PythonProcess, None]:
+    async def open_process(
+        self, name: str | None = None, *, max_mailbox: int = 1_000_000
+    ) -> AsyncGenerator[PythonProcess, None]:
         """Give the current task a pid for as long as the block lasts.
 
         Args:
             name: A name to register it under.
+            max_mailbox: How many messages may wait for it; further ones are refused at their
+                senders.
 
         Raises:
             NameTakenError: Another process holds the name.
             ProcessEndedError: A link or a terminate ended the process; its block was cancelled.
         """
-        process = PythonProcess(self, "python")
+        process = PythonProcess(self, "python", max_mailbox=max_mailbox)
         self._processes[process.pid] = process
         try:
             with process.running():
@@ -297,10 +302,20 @@ class Node:
     # What can be seen
 
     @contextmanager
-    def subscribe(self) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
-        """Receive every lifecycle event of the node from now on, in order, until the block ends."""
+    def subscribe(
+        self, *, max_events: int = 1_000_000
+    ) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
+        """Receive every lifecycle event of the node from now on, in order, until the block ends.
+
+        Args:
+            max_events: How many events may wait to be received. With one more the channel ends
+                after those that wait, and the block with an error.
+
+        Raises:
+            SubscriberTooSlowError: At the end of the block: some events were not kept.
+        """
         self.driver.kernel()
-        with self._subscribers.subscribe() as events:
+        with self._subscribers.subscribe(max_events) as events:
             yield events
 
     @contextmanager

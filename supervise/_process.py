@@ -152,9 +152,11 @@ class PythonProcess:
         events: `Exit`, `LinkDown` and `Cancel` events.
     """
 
-    def __init__(self, node: Node, label: str, owner: str | None = None) -> None:
+    def __init__(
+        self, node: Node, label: str, owner: str | None = None, max_mailbox: int | None = None
+    ) -> None:
         self._node = node
-        self.pid = node.driver.kernel().open_port(label, owner)
+        self.pid = node.driver.kernel().open_port(label, owner, max_mailbox)
         self._scope = trio.CancelScope()
         self._ended: SuperviseError | None = None
         self.inbox: Mailbox[Message] = self._mailbox("inbox")

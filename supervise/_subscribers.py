@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
+
+from supervise._errors import SubscriberTooSlowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,14 +28,26 @@ class Subscribers:
         self._listeners: list[Callable[[LifecycleEvent], object]] = []
 
     @contextmanager
-    def subscribe(self) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
-        """Receive every event from now on, in order, until the block ends."""
-        send, receive = trio.open_memory_channel["LifecycleEvent"](math.inf)
+    def subscribe(
+        self, max_events: int
+    ) -> Generator[trio.MemoryReceiveChannel[LifecycleEvent], None, None]:
+        """Receive every event from now on, in order, until the block ends.
+
+        Raises:
+            SubscriberTooSlowError: More than `max_events` events waited at some moment.
+        """
+        send, receive = trio.open_memory_channel["LifecycleEvent"](max_events)
+        too_slow = False
 
         def give(event: LifecycleEvent) -> None:
+            nonlocal too_slow
             # Whoever closed the receiving end has had enough; so has everybody once the node ends.
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                send.send_nowait(event)
+                try:
+                    send.send_nowait(event)
+                except trio.WouldBlock:
+                    too_slow = True
+                    send.close()
 
         self._channels.append(send)
         try:
@@ -43,6 +56,8 @@ class Subscribers:
         finally:
             send.close()
             self._channels.remove(send)
+        if too_slow:
+            raise SubscriberTooSlowError(max_events)
 
     @contextmanager
     def listen(self, listener: Callable[[LifecycleEvent], object]) -> Generator[None, None, None]:

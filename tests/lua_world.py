@@ -47,10 +47,13 @@ class World:
         *,
         max_processes: int = 10_000,
         max_mailbox: int = 1_000_000,
+        max_timers: int = 1_000_000,
         max_memory: float = math.inf,
     ) -> None:
         self.kernel = Kernel(epoch=EPOCH, max_memory=max_memory)
-        self.kernel.add_host(HOST, max_processes=max_processes, max_mailbox=max_mailbox)
+        self.kernel.add_host(
+            HOST, max_processes=max_processes, max_mailbox=max_mailbox, max_timers=max_timers
+        )
         self.kernel.watch(on=True)
         self.prints: list[str] = []
         self.exits: list[ProcessExited] = []

@@ -146,7 +146,7 @@ def test_the_root_is_named_by_the_caller(state):
         "(function() local t = {1, x = 1, y = 2, z = 3} t[2] = 2 return t end)()",
         "(function() local t = {} for i = 1, 200 do t[i] = i end return t end)()",
         "(function() local t = {} for i = 1, 201 do t[i] = i end return t end)()",
-        "(function() local t = {} for i = 1, 300000 do t[i] = i end return t end)()",
+        "(function() local t = {} for i = 1, 100000 do t[i] = i end return t end)()",
     ],
 )
 def test_every_key_and_value_is_copied(state, expression):

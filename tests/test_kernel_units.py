@@ -35,7 +35,7 @@ function M.stop(id) return timers.stop(made[id]) end
 function M.drop(proc) if procs[proc] then timers.drop_all(procs[proc]) end end
 function M.let_pass(time)
   clock.now = clock.now + time
-  timers.fire_due()
+  timers.fire_due(1000)
   local ids = table.concat(fired, " ")
   fired = {}
   return ids, timers.next_at(), timers.count, clock.now

@@ -327,7 +327,7 @@ def test_the_time_of_os_is_the_time_of_the_node():
         ('string.format("%d", "x")', "(number expected, got string)"),
         ('string.gsub("x", "%", "y")', "malformed pattern (ends with '%')"),
         ('string.gsub("x", "x", error)', "x"),
-        ('("x"):rep({})', "bad argument #1 to 'rep' (number expected, got table)"),
+        ('("x"):rep({})', "bad argument #2 to 'rep' (number expected, got table)"),
         ("string.upper(nil)", "bad argument #1 to 'upper' (string expected, got nil)"),
         ('os.date("%Ez")', "invalid conversion specifier"),
         ("os.time({})", "field 'year' missing in date table"),

@@ -1,13 +1,16 @@
 --- Checks of arguments. A wrong type raises, in the words of Lua's own library, at the caller's line.
 
 local type, error, tostring = type, error, tostring
-local getmetatable = debug.getmetatable
+local getmetatable, rawget = debug.getmetatable, rawget
 
 local M = {}
 
 local function type_name(value)
   local metatable = type(value) == "table" and getmetatable(value)
-  return metatable and metatable.__metatable == false and metatable.__name or type(value)
+  if metatable and rawget(metatable, "__metatable") == false and type(rawget(metatable, "__name")) == "string" then
+    return rawget(metatable, "__name")
+  end
+  return type(value)
 end
 M.type_name = type_name
 

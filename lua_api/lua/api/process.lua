@@ -139,8 +139,9 @@ function M.set_options(options)
       return false, new_fault(kinds.INVALID, "option 'trap_links' must be a boolean, got " .. type(value))
     end
   end
-  if options.trap_links ~= nil then
-    yield(op.TRAP_LINKS, options.trap_links)
+  local trap_links = rawget(options, "trap_links")
+  if trap_links ~= nil then
+    yield(op.TRAP_LINKS, trap_links)
   end
   return true
 end

@@ -115,7 +115,12 @@ local function maker(name, metatable, number)
       return nil, failure
     end
     local object = setmetatable({ false }, metatable)
-    object[1] = yield(number, object, delay)
+    local ch
+    ch, failure = yield(number, object, delay)
+    if not ch then
+      return nil, failure
+    end
+    object[1] = ch
     return object
   end
 end

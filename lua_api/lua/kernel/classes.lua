@@ -1,6 +1,7 @@
 --- Kinds of value that keep their identity when they are copied or cross a boundary.
 -- A class is known by its metatable. `pack(object)` gives plain sendable data, `unpack(data)`
--- makes an equal object; `tag` (1 to 127) is the MessagePack extension type.
+-- makes an equal object; `tag` (1 to 127) is the MessagePack extension type. A process can overwrite
+-- what its objects hold: where that makes no sense any more, `pack` gives nil and the object is refused.
 
 local M = {}
 
@@ -9,7 +10,7 @@ local by_metatable, by_tag = {}, {}
 --- Makes the values with this metatable sendable.
 function M.register(metatable, tag, pack, unpack)
   assert(by_tag[tag] == nil, "class tag taken")
-  local class = { tag = tag, pack = pack, unpack = unpack }
+  local class = { tag = tag, pack = pack, unpack = unpack, noun = "broken " .. (metatable.__name or "object") }
   by_metatable[metatable], by_tag[tag] = class, class
 end
 

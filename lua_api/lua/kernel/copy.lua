@@ -2,11 +2,12 @@
 -- state goes through the wire, which refuses the same values.
 
 local classes = require("kernel.classes")
+local cpu = require("kernel.cpu")
 local refuse = require("kernel.refuse")
 
 local M = {}
 
-local by_metatable, max_depth = classes.by_metatable, refuse.MAX_DEPTH
+local by_metatable, max_depth, max_values = classes.by_metatable, refuse.MAX_DEPTH, refuse.MAX_VALUES
 local type, next, rawget, pcall, max = type, next, rawget, pcall, math.max
 local getmetatable = debug.getmetatable
 local unpack = table.unpack or unpack
@@ -36,6 +37,9 @@ end
 -- Stands for a copy that was refused, as nil and false may be values; why is found later.
 local function REFUSED() end
 
+-- How many more values the payload may hold.
+local left = 0
+
 local copy_table
 
 local function copy_object(object, class, depth)
@@ -43,6 +47,9 @@ local function copy_object(object, class, depth)
     return REFUSED
   end
   local data = class.pack(object)
+  if data == nil and class.tag then
+    return REFUSED
+  end
   local kind = type(data)
   if not is_scalar[kind] then
     if kind == "table" then
@@ -56,7 +63,7 @@ local function copy_object(object, class, depth)
 end
 
 function copy_table(t, depth)
-  if depth > max_depth then
+  if depth > max_depth or left < 0 then
     return REFUSED
   end
   local metatable, length = getmetatable(t), 0
@@ -72,11 +79,18 @@ function copy_table(t, depth)
   else
     copy = type(t[1]) == "number" and copy_numbers(t, length, unpack(t, 1, length))
     if copy then
+      left = left - length
       return copy
     end
     copy = { unpack(t, 1, length) }
   end
+  local count = 0
   for key, value in next, t do
+    count = count + 1
+    if count > left then
+      left = -1
+      return REFUSED
+    end
     -- What `unpack` found in the list is a number.
     if length == 0 or copy[key] == nil then
       local kind = type(key)
@@ -96,8 +110,13 @@ function copy_table(t, depth)
     end
     copy[key] = value
   end
+  left = left - count
   return copy
 end
+
+-- Copying this many values takes about as long as a request; fewer are not worth to be counted.
+local A_REQUEST = 16
+local FEW = 64
 
 --- A copy that shares nothing that can change. Reads tables raw and drops their metatables.
 -- @tparam[opt="payload"] string root what an error calls the value
@@ -110,8 +129,15 @@ function M.copy(value, root)
   if is_scalar[kind] then
     return true, value
   elseif kind == "table" then
+    left = max_values
     local copied = copy_table(value, 1)
-    if copied ~= REFUSED then
+    local count = max_values - left
+    if count > FEW then
+      cpu.extra = cpu.extra + count / A_REQUEST
+    end
+    if left < 0 then
+      return false, refuse.too_many(root)
+    elseif copied ~= REFUSED then
       return true, copied
     end
   end

@@ -55,11 +55,14 @@ local function message_of(fault)
   return checked(rawget(fault, "_message"), "string") or "invalid error object"
 end
 
+-- How many contexts are read: no path that an error takes is longer.
+local MOST_CONTEXTS = 1000
+
 --- The texts of the context, as a new list, or nil.
 local function contexts_of(fault)
   local context = checked(rawget(fault, "_context"), "table")
   local contexts, i = nil, 1
-  while context and type(rawget(context, i)) == "string" do
+  while context and i <= MOST_CONTEXTS and type(rawget(context, i)) == "string" do
     contexts = contexts or {}
     contexts[i] = rawget(context, i)
     i = i + 1
@@ -69,13 +72,16 @@ end
 
 --- The full text: the contexts added by `errors.wrap`, outermost first, then the message.
 local function text(fault)
-  local message = message_of(fault)
-  if rawget(fault, "_context") then
-    for _, context in ipairs(contexts_of(fault) or {}) do
-      message = context .. ": " .. message
-    end
+  local contexts = rawget(fault, "_context") and contexts_of(fault)
+  if not contexts then
+    return message_of(fault)
   end
-  return message
+  local parts, n = {}, #contexts
+  for i = 1, n do
+    parts[i] = contexts[n + 1 - i]
+  end
+  parts[n + 1] = message_of(fault)
+  return table.concat(parts, ": ")
 end
 M.text = text
 
@@ -148,11 +154,11 @@ end
 --- A copy of `fault`; details that cannot be copied are left out.
 function M.sanitized(fault)
   local data = data_of(fault)
-  -- In what is sent the details stand two levels deep, and there they must have room.
-  local ok, wrapped = copy({ { data.details } })
+  -- In what is sent the details stand two levels deep, and beside the rest: there they must have room.
+  local ok, wrapped = copy({ data })
   data.details = nil
   if ok then
-    data.details = wrapped[1][1]
+    data.details = wrapped[1].details
   end
   return M.new(data.kind, data.message, data)
 end

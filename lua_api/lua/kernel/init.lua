@@ -28,10 +28,11 @@ function M.set_clock(now, epoch)
 end
 
 --- Declares a host; `preempt` says whether its processes are stopped when they compute for long.
-function M.add_host(name, max_processes, max_mailbox, preempt, max_instructions, max_run_instructions)
+function M.add_host(name, max_processes, max_mailbox, max_timers, preempt, max_instructions, max_run_instructions)
   registry.add_host(name, {
     max_processes = max_processes,
     max_mailbox = max_mailbox,
+    max_timers = max_timers,
     max_instructions = max_instructions,
     max_run_instructions = max_run_instructions,
     create = preempt and threads.stopped or threads.plain,
@@ -73,8 +74,8 @@ M.answer_first = scheduler.answer_first
 M.run_capped = memory.run
 M.recover = memory.recover
 
-function M.open_port(entry, owner)
-  return ports.open(entry, owner).pid
+function M.open_port(entry, owner, max_mailbox)
+  return ports.open(entry, owner, max_mailbox).pid
 end
 
 function M.open_supervisor(entry, owner)
@@ -129,7 +130,7 @@ function M.processes()
       relation.list(proc, "names"),
     }
   end
-  return wire.encode(rows)
+  return wire.encode_record(rows)
 end
 
 --- Tells processes of newer code; see upgrade.lua.

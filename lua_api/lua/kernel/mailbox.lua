@@ -3,6 +3,7 @@
 -- there too, under their kinds. `proc.mail` counts the messages that nobody received yet.
 
 local channel = require("kernel.channel")
+local cpu = require("kernel.cpu")
 local fault = require("kernel.fault")
 local queue = require("kernel.queue")
 
@@ -14,6 +15,9 @@ local hand_over, put, new_channel, bare = channel.hand_over, channel.put, channe
 local INBOX, EVENTS, UPGRADES, TOPIC = channel.INBOX, channel.EVENTS, channel.UPGRADES, channel.TOPIC
 
 local AT = byte("@")
+
+-- Looking at this many messages takes about as long as a request.
+local A_REQUEST = 16
 
 local M = {}
 
@@ -38,6 +42,7 @@ local function open(proc, key, kind)
     handle, ch = new_channel(proc, kind)
     ch.handle = handle
   end
+  ch.key = key
   if proc.mailbox then
     proc.mailbox[key] = ch
   else
@@ -111,6 +116,14 @@ function M.deliver(proc, topic, payload, from)
   return true
 end
 
+--- The error if as many events wait for a process as messages may; otherwise nothing.
+function M.refuse_event(proc)
+  local ch = existing(proc, EVENTS)
+  if ch and channel.length(ch) >= proc.program.host.max_mailbox then
+    return full(proc)
+  end
+end
+
 --- Puts an event into the mailbox. Events are never dropped.
 function M.deliver_event(proc, event)
   local ch = M.events(proc)
@@ -126,6 +139,7 @@ local function claim(proc, topic, listener)
     return
   end
   local buffer, kept, n = inbox.buffer, {}, 1
+  cpu.extra = cpu.extra + channel.length(inbox) / A_REQUEST
   for at = inbox.head, inbox.tail - 3, 3 do
     local payload, from, of_topic = buffer[at], buffer[at + 1], buffer[at + 2]
     if of_topic == topic then
@@ -193,16 +207,12 @@ end
 -- @treturn[2] boolean false
 -- @treturn[2] table what was wrong
 function M.unlisten(proc, ch)
-  if ch and ch.proc == proc then
-    for key, listener in next, proc.mailbox or {} do
-      if listener == ch and type(key) == "string" then
-        proc.mailbox[key] = nil
-        proc.mail = proc.mail - channel.length(ch)
-        ch.kind = channel.detached(ch.kind)
-        channel.close(ch)
-        return true
-      end
-    end
+  if ch and ch.proc == proc and type(ch.key) == "string" and existing(proc, ch.key) == ch then
+    proc.mailbox[ch.key] = nil
+    proc.mail = proc.mail - channel.length(ch)
+    ch.kind = channel.detached(ch.kind)
+    channel.close(ch)
+    return true
   end
   return false, new_fault(kinds.INVALID, "unlisten: the channel is not a topic listener of this process")
 end

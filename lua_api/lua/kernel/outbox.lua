@@ -25,7 +25,7 @@ local M = {
 
 local rows, count = {}, 0
 
--- The count comes last: where a process prints without a wait it may be stopped in here.
+-- The count comes last: where a process prints without a wait it may be stopped, or find no stack, in here.
 function M.row(n, ...)
   rows[count + 1] = assert(encode_list(n, { ... }))
   count = count + 1

@@ -20,7 +20,14 @@ local encode, decode = wire.encode, wire.decode
 
 local M = {}
 
-local host = registry.new_host("python", { max_processes = math.huge, max_mailbox = math.huge })
+-- How many messages may wait for a Python process, unless it is told otherwise.
+local MAX_MAILBOX = 1000000
+
+local function new_host(max_mailbox)
+  return registry.new_host("python", { max_processes = math.huge, max_mailbox = max_mailbox })
+end
+
+local host = new_host(MAX_MAILBOX)
 -- Nobody reads what is sent to a supervisor, so it takes no message.
 local supervisor_host = registry.new_host("supervisor", { max_processes = math.huge, max_mailbox = 0 })
 local program = { entry = "python", host = host }
@@ -193,8 +200,9 @@ end
 
 --- Opens a process whose code is Python.
 -- @tparam[opt] string owner the pid of a supervisor, whose end is its end
-function M.open(entry, owner)
-  local proc = new_port(entry)
+-- @tparam[opt] number max_mailbox how many messages may wait for it
+function M.open(entry, owner, max_mailbox)
+  local proc = new_port(entry, max_mailbox and new_host(max_mailbox))
   registry.add(proc)
   signals.own(registry.by_pid[owner], proc)
   return proc

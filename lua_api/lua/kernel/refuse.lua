@@ -2,6 +2,7 @@
 -- they have met something they refuse, so it may be slow, track paths and sort keys.
 
 local classes = require("kernel.classes")
+local cpu = require("kernel.cpu")
 
 local M = {}
 
@@ -9,7 +10,11 @@ local M = {}
 -- the frames of whoever calls it; half of it leaves both sides room.
 M.MAX_DEPTH = 500
 
-local by_metatable, max_depth = classes.by_metatable, M.MAX_DEPTH
+--- How many values a payload may hold, those in tables within tables included. Copying takes its time
+-- from everybody; and a few tables that hold each other twice stand for billions of values.
+M.MAX_VALUES = 100000
+
+local by_metatable, max_depth, max_values = classes.by_metatable, M.MAX_DEPTH, M.MAX_VALUES
 local type, next, rawget, tostring = type, next, rawget, tostring
 local getmetatable = debug.getmetatable
 local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
@@ -17,8 +22,10 @@ local sort = table.sort
 
 local SCALAR = { ["nil"] = true, boolean = true, number = true, string = true }
 local NOUN = { thread = "coroutine" }
-local KEY_RANK = { number = 1, string = 2, boolean = 3 }
 local LONGEST_KEY = 40
+
+-- Looking at this many values takes about as long as a request.
+local A_REQUEST = 4
 
 local function quote(key)
   local short = sub(key, 1, LONGEST_KEY)
@@ -42,40 +49,58 @@ local function noun(value)
   return NOUN[type(value)] or type(value)
 end
 
-local function key_order(a, b)
-  local rank_a, rank_b = KEY_RANK[type(a)], KEY_RANK[type(b)]
-  if rank_a ~= rank_b then
-    return rank_a < rank_b
-  elseif rank_a == 3 then
-    return not a and b
-  end
-  return a < b
-end
-
---- The keys in one order on every run; or nil and the noun of one that cannot be a key.
-local function sorted_keys(t)
-  local keys, bad = {}, nil
+--- The keys in one order on every run; or nil and the noun of one that cannot be a key, or nothing if
+-- they are more than `most`.
+local function sorted_keys(t, most)
+  -- Numbers and texts apart: without a function of Lua to compare them sorting is many times faster.
+  local keys, texts, bad = {}, {}, nil
   for key in next, t do
-    if KEY_RANK[type(key)] then
+    most = most - 1
+    if most < 0 then
+      return nil
+    end
+    local kind = type(key)
+    if kind == "number" then
       keys[#keys + 1] = key
-    elseif bad == nil or noun(key) < bad then
+    elseif kind == "string" then
+      texts[#texts + 1] = key
+    elseif kind ~= "boolean" and (bad == nil or noun(key) < bad) then
       bad = noun(key)
     end
   end
   if bad then
     return nil, bad
   end
-  sort(keys, key_order)
+  sort(keys)
+  sort(texts)
+  local n = #keys
+  for i = 1, #texts do
+    keys[n + i] = texts[i]
+  end
+  for _, key in ipairs({ false, true }) do
+    if rawget(t, key) ~= nil then
+      keys[#keys + 1] = key
+    end
+  end
   return keys
+end
+
+--- What is wrong with a value that holds too many others.
+function M.too_many(root)
+  return format("%s: more than %d values; send it in parts, or as one string", root or "payload", max_values)
 end
 
 local visit
 
 local function visit_items(t, path, depth, search)
-  local keys, bad = sorted_keys(t)
-  if not keys then
+  local keys, bad = sorted_keys(t, search.left)
+  if bad then
     return path .. ": " .. bad .. " cannot be a key"
+  elseif not keys then
+    search.left = 0
+    return M.too_many(search.root)
   end
+  search.left = search.left - #keys
   for i = 1, #keys do
     local key = keys[i]
     if type(key) == "boolean" then
@@ -107,12 +132,13 @@ function visit(value, path, depth, search)
   end
   search.ancestors[value] = true
   local class, message = by_metatable[getmetatable(value)], nil
+  local data = class and class.pack and class.pack(value)
   if not class then
     message = visit_items(value, path, depth, search)
-  elseif class.pack then
-    message = visit(class.pack(value), path, depth + 1, search)
-  else
+  elseif not class.pack or (data == nil and class.tag) then
     message = path .. ": " .. class.noun .. " cannot be sent"
+  else
+    message = visit(data, path, depth + 1, search)
   end
   search.ancestors[value] = nil
   return message
@@ -124,7 +150,9 @@ end
 -- @treturn string such as `payload.items[3].cb: function cannot be sent`
 function M.find(value, root)
   root = root or "payload"
-  local message = visit(value, root, 1, { root = root, ancestors = {} })
+  local search = { root = root, ancestors = {}, left = max_values }
+  local message = visit(value, root, 1, search)
+  cpu.extra = cpu.extra + (max_values - search.left) / A_REQUEST
   return (assert(message, "a value was refused that has no fault"))
 end
 

@@ -5,7 +5,8 @@ local outbox = require("kernel.outbox")
 local relation = require("kernel.relation")
 
 local kinds, new_fault = fault.kinds, fault.new
-local gsub = string.gsub
+local byte, find, gsub = string.byte, string.find, string.gsub
+local OPEN, CLOSE = byte("{}", 1, 2)
 
 local M = {}
 
@@ -16,8 +17,8 @@ M.count = 0
 local serial = 0
 
 --- A host that nobody can find by its name.
--- `limits` has max_processes and max_mailbox, and for hosts that run Lua max_instructions,
--- max_run_instructions, and `create`, which makes the coroutines (see threads.lua).
+-- `limits` has max_processes and max_mailbox, and for hosts that run Lua max_timers,
+-- max_instructions, max_run_instructions, and `create`, which makes the coroutines (see threads.lua).
 function M.new_host(name, limits)
   return {
     name = name,
@@ -26,6 +27,7 @@ function M.new_host(name, limits)
     pid_form = "{" .. gsub(name, "%%", "%%%%") .. "|0x%05x}",
     max_processes = limits.max_processes,
     max_mailbox = limits.max_mailbox,
+    max_timers = limits.max_timers,
     max_instructions = limits.max_instructions,
     max_run_instructions = limits.max_run_instructions,
     create = limits.create,
@@ -81,8 +83,9 @@ function M.list(fits)
   return list
 end
 
+-- No pattern: the text may be of any length, and "^{.*|.*}$" takes the square of it.
 local function is_pid(text)
-  return string.find(text, "^{.*|.*}$") ~= nil
+  return byte(text, 1) == OPEN and byte(text, -1) == CLOSE and find(text, "|", 2, true) ~= nil
 end
 
 --- The process behind a pid or a name; otherwise nil and an error that names what was not found.

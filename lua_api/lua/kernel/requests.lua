@@ -282,6 +282,11 @@ handlers[op.CANCEL] = function(task, dest, reason)
   if not target then
     return true, nil, failure
   end
+  -- The other events are bounded by what a process watches; anybody can ask anybody to end, and again.
+  failure = mailbox.refuse_event(target)
+  if failure then
+    return true, nil, failure
+  end
   signals.cancel(target, task.proc.pid, reason)
   return true, true
 end
@@ -336,11 +341,23 @@ end
 
 -- Time
 
+--- The error for a process that has as many timers as it may; nothing for any other.
+local function timers_refused(proc)
+  local limit = proc.program.host.max_timers
+  if proc.timer_count and proc.timer_count >= limit then
+    return new_fault(kinds.RATE_LIMITED, proc.pid .. " waits for its max_timers of " .. limit .. " already")
+  end
+end
+
 local function wake(timer)
   push(timer.task)
 end
 
 handlers[op.SLEEP] = function(task, delay)
+  local refusal = timers_refused(task.proc)
+  if refusal then
+    return true, nil, refusal
+  end
   task.r1, task.r2, task.r3 = true, nil, nil
   timers.set({ proc = task.proc, task = task, fire = wake }, delay)
 end
@@ -381,6 +398,10 @@ local function new_timer(task, delay, fire)
 end
 
 handlers[op.AFTER] = function(task, delay)
+  local refusal = timers_refused(task.proc)
+  if refusal then
+    return true, nil, refusal
+  end
   local handle, timer = new_timer(task, delay, fire_once)
   timer.closes = true
   return true, handle
@@ -390,6 +411,10 @@ end
 local timer_of = setmetatable({}, { __mode = "k" })
 
 local function controlled(task, object, delay, fire, period)
+  local refusal = timers_refused(task.proc)
+  if refusal then
+    return true, nil, refusal
+  end
   local handle, timer = new_timer(task, delay, fire)
   timer.period = period
   timer_of[object] = timer
@@ -409,8 +434,12 @@ handlers[op.TIMER_STOP] = function(_, object)
 end
 
 --- Sets the timer anew; what it fired before and nobody received is gone.
-handlers[op.TIMER_RESET] = function(_, object, delay)
+handlers[op.TIMER_RESET] = function(task, object, delay)
   local timer = timer_of[object]
+  local refusal = not timer.place and timers_refused(task.proc)
+  if refusal then
+    return true, nil, refusal
+  end
   local was_pending = timers.stop(timer)
   while channel.length(timer.ch) > 0 do
     try_receive(timer.ch)

@@ -65,6 +65,18 @@ function M.fail(task, co, raised)
   return 0
 end
 
+--- Lets the creator of a coroutine go on: before all others, but not for ever.
+local function go_on(creator)
+  local created = (creator.created or 0) + 1
+  if created < TURN then
+    creator.created = created
+    queue.push_front(creator)
+  else
+    creator.created = 0
+    queue.push(creator)
+  end
+end
+
 --- Lets a task go on for `turn` requests, or until it waits or ends; returns what that cost.
 local function run_task(task, co, turn)
   cpu.task = task
@@ -93,7 +105,7 @@ local function run_task(task, co, turn)
       local creator = task.creator
       if creator and request ~= COROUTINE then
         task.creator = nil
-        queue.push_front(creator)
+        go_on(creator)
       end
       if run_before and request ~= COROUTINE then
         task.run = nil
@@ -104,7 +116,7 @@ local function run_task(task, co, turn)
       end
       return made
     end
-    if made == turn then
+    if made + cpu.extra >= turn then
       task.r1, task.r2, task.r3, task.r4 = r1, r2, r3, r4
       queue.push(task)
       return made
@@ -153,10 +165,13 @@ function M.answer_first()
   end
 end
 
+-- How many timers go off in a step before others get their turn.
+local MOST_TIMERS = 1000
+
 --- Lets time be `now` (nanoseconds).
 function M.begin(now)
   clock.now = now
-  timers.fire_due()
+  timers.fire_due(MOST_TIMERS)
 end
 
 --- Runs what can run, for about `budget` requests; under a cap, up to the first task from outside.
@@ -181,13 +196,15 @@ function M.run(budget)
       task:on_answer()
       budget = budget - 1
     end
+    budget, cpu.extra = budget - cpu.extra, 0
   end
   cpu.task = false
 end
 
 --- Whether there is more to run, and when the next timer goes off, or nil.
 function M.outlook()
-  return queue.next ~= LAST, timers.next_at()
+  local next_at = timers.next_at()
+  return queue.next ~= LAST or (next_at ~= nil and next_at <= clock.now), next_at
 end
 
 return M

@@ -8,6 +8,7 @@ local fault = require("kernel.fault")
 local op = require("kernel.op")
 local outbox = require("kernel.outbox")
 local queue = require("kernel.queue")
+local refuse = require("kernel.refuse")
 local registry = require("kernel.registry")
 local signals = require("kernel.signals")
 local sources = require("kernel.sources")
@@ -54,6 +55,9 @@ end
 -- @treturn[2] nil
 -- @treturn[2] table an error that names the one at fault
 function M.own_arguments(list)
+  if list.n > refuse.MAX_VALUES then
+    return nil, new_fault(kinds.INVALID, refuse.too_many("arguments"))
+  end
   for i = 1, list.n do
     local value = list[i]
     if not is_scalar[type(value)] then
@@ -150,7 +154,14 @@ local function begin(spawner, host, entry, source, mode, list)
       return answer(spawner, nil, failure)
     end
   end
-  queue.push_front(proc)
+  -- One whose chunk spawns another, whose chunk spawns another, would keep all others from their turns.
+  local depth = spawner.proc.loading and (spawner.proc.depth or 0) + 1 or 0
+  if depth < TURN then
+    proc.depth = depth > 0 and depth or nil
+    queue.push_front(proc)
+  else
+    queue.push(proc)
+  end
 end
 
 --- Spawns `entry` on `host_name` for `spawner`, a task, which is answered with the pid or nil and an error.

@@ -6,8 +6,9 @@ local getinfo = debug.getinfo
 
 local M = {}
 
--- Runaway recursion leaves hundreds of thousands of frames.
+-- Runaway recursion leaves hundreds of thousands of frames, and to find one Lua counts from the top.
 local LONGEST = 24
+local DEEPEST = 1000
 
 local function described(info)
   local what = info.namewhat
@@ -38,7 +39,8 @@ end
 --- The stack below `level` of a coroutine (nil: the running one).
 local function stack(co, level)
   local lines, n = { "stack traceback:" }, 1
-  while true do
+  local deepest = level + DEEPEST
+  while level < deepest do
     local info
     if co then
       info = getinfo(co, level, "Sln")

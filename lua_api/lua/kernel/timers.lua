@@ -54,6 +54,7 @@ local function own(timer)
     next_timer.ahead = timer
   end
   proc.timers = timer
+  proc.timer_count = (proc.timer_count or 0) + 1
 end
 
 local function disown(timer)
@@ -67,6 +68,8 @@ local function disown(timer)
     after.ahead = ahead
   end
   timer.ahead, timer.after = nil, nil
+  local proc = timer.proc
+  proc.timer_count = proc.timer_count - 1
 end
 
 --- Sets `timer` (a table with `proc` and `fire`) to go off `delay` nanoseconds from now.
@@ -115,15 +118,21 @@ function M.next_at()
   return first and first.at
 end
 
---- Lets every timer go off whose time has come, in order.
-function M.fire_due()
+--- Lets timers go off whose time has come, in order, `most` at most.
+-- @treturn boolean whether there are more of them
+function M.fire_due(most)
   local now = clock.now
   local timer = heap[1]
   while timer and timer.at <= now do
+    if most == 0 then
+      return true
+    end
+    most = most - 1
     M.stop(timer)
     timer:fire()
     timer = heap[1]
   end
+  return false
 end
 
 return M

@@ -1,13 +1,14 @@
 --- Writes Lua values as MessagePack. Does not know who reads the bytes, only that Python may.
 
 local classes = require("kernel.classes")
+local cpu = require("kernel.cpu")
 local int = require("kernel.int")
 local numbers = require(string.pack and "kernel.numbers54" or "kernel.numbers_jit")
 local refuse = require("kernel.refuse")
 
 local M = {}
 
-local by_metatable, max_depth = classes.by_metatable, refuse.MAX_DEPTH
+local by_metatable, max_depth, max_values = classes.by_metatable, refuse.MAX_DEPTH, refuse.MAX_VALUES
 local type, next = type, next
 local getmetatable = debug.getmetatable
 local char, concat = string.char, table.concat
@@ -60,6 +61,9 @@ end
 local out = {}
 local LARGEST_KEPT = 4096
 
+-- How many more values the payload may hold.
+local left = 0
+
 local function put_string(s, n)
   local length = #s
   if not is_utf8(s) then
@@ -101,10 +105,11 @@ local function put_object(object, class, n, depth)
   if not class.pack then
     return nil
   end
+  local value = class.pack(object)
   if not class.tag then
-    return put(class.pack(object), n, depth)
+    return put(value, n, depth + 1)
   end
-  local stop = put(class.pack(object), n, depth + 1)
+  local stop = value ~= nil and put(value, n, depth + 1)
   if not stop then
     return nil
   end
@@ -157,12 +162,18 @@ local function put_map(t, n, depth)
       return nil
     end
     length = length + 1
+    if length > left then
+      left = -1
+      return nil
+    end
   end
+  left = left - length
   out[head] = map_head(length)
   return n
 end
 
 local function put_items(t, length, n, depth)
+  left = left - length
   out[n + 1] = list_head(length)
   n = n + 1
   for i = 1, length do
@@ -174,8 +185,28 @@ local function put_items(t, length, n, depth)
   return n
 end
 
+--- A table whose keys do not come as 1, 2, 3... to the end.
+local function put_unordered(t, n, depth)
+  local length = t[1] ~= nil and list_length(t)
+  if length then
+    return put_items(t, length, n, depth)
+  end
+  return put_map(t, n, depth)
+end
+
+local function is_in_order(t)
+  local length = 0
+  for key in next, t do
+    length = length + 1
+    if key ~= length then
+      return false
+    end
+  end
+  return true
+end
+
 function put_table(t, n, depth)
-  if depth > max_depth then
+  if depth > max_depth or left < 0 then
     return nil
   end
   local metatable = getmetatable(t)
@@ -186,41 +217,61 @@ function put_table(t, n, depth)
     end
     t = without_metatable(t)
   end
-  -- Keys that come as 1, 2, 3... to the end are a list, and this is the cheapest proof of it.
-  local head, length = n + 1, 0
+  -- Keys that come as 1, 2, 3... to the end are a list, and this is the cheapest proof of it, if what
+  -- was written meanwhile need not be written again.
+  local head, length, in_order = n + 1, 0, false
   n = head
   for key, value in next, t do
     length = length + 1
-    if key ~= length then
-      local full_length = t[1] ~= nil and list_length(t)
-      if full_length then
-        return put_items(t, full_length, head - 1, depth)
-      end
-      return put_map(t, head - 1, depth)
+    if length > left then
+      left = -1
+      return nil
+    elseif key ~= length then
+      return put_unordered(t, head - 1, depth)
     end
     local number = kind(value)
     if number == "integer" then
       n = n + 1
       out[n] = SMALL[value] or pack_integer(value)
     else
+      if not in_order and type(value) == "table" then
+        in_order = is_in_order(t)
+        if not in_order then
+          return put_unordered(t, head - 1, depth)
+        end
+      end
       n = put(value, n, depth + 1)
       if not n then
         return nil
       end
     end
   end
+  left = left - length
   out[head] = length > 0 and list_head(length) or SHORT_MAP[0]
   return n
 end
 
+-- Writing this many bytes, as small values or as one long text, takes at least as long as a request;
+-- fewer are not worth to be counted.
+local A_REQUEST = 100
+local FEW = 1000
+
 -- The message made of n pieces, or why there is none.
 local function finish(n, value, root)
+  if left < 0 then
+    out = {}
+    return nil, refuse.too_many(root)
+  end
   local bytes = n and concat(out, "", 1, n)
   if not n or n > LARGEST_KEPT then
     out = {}
   end
   if not n then
     return nil, refuse.find(value, root)
+  end
+  local length = #bytes
+  if length > FEW then
+    cpu.extra = cpu.extra + length / A_REQUEST
   end
   return bytes
 end
@@ -231,20 +282,24 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what cannot be sent, and where
 function M.encode(value, root)
+  left = max_values
   return finish(put(value, 0, 1), value, root)
 end
 
---- The kernel's own table around values of users, each of which may nest as deep as one alone.
+--- The kernel's own table, of any size, around values of users, each of which may nest as deep as one alone.
 -- @treturn string
 function M.encode_record(record)
+  left = math.huge
   return assert(finish(put(record, 0, 0), record))
 end
 
---- Items 1 to `length` as the bytes of a list, in which items may be nil. Each may nest as deep as one alone.
+--- Items 1 to `length` as the bytes of a list, in which items may be nil. Each may nest as deep as one alone,
+-- and there may be any number of values in it.
 -- @treturn[1] string
 -- @treturn[2] nil
 -- @treturn[2] string what cannot be sent, and where
 function M.encode_list(length, items, root)
+  left = math.huge
   return finish(put_items(items, length, 0, 0), items, root)
 end
 

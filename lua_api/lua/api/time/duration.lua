@@ -225,7 +225,8 @@ function Duration.__tostring(self)
 end
 
 classes.register(Duration, TAG, function(self)
-  return self[NANOSECONDS]
+  local nanoseconds = self[NANOSECONDS]
+  return type(nanoseconds) == "number" and from_number(nanoseconds) or nil
 end, M.new)
 
 return M

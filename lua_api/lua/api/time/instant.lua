@@ -332,9 +332,12 @@ end
 
 -- A Time takes along what its zone said at that instant, for a state that never saw the zone.
 classes.register(Time, TAG, function(self)
-  local offset, abbreviation = location.lookup(self[LOCATION], self[SECONDS])
-  local name = location.name(self[LOCATION])
-  return { self[SECONDS], self[NANOSECONDS], name, offset, abbreviation }
+  local seconds, nanoseconds, where = object.whole(self[SECONDS]), object.whole(self[NANOSECONDS]), self[LOCATION]
+  if not (seconds and nanoseconds and location.is(where)) then
+    return nil
+  end
+  local offset, abbreviation = location.lookup(where, seconds)
+  return { seconds, nanoseconds, location.name(where), offset, abbreviation }
 end, function(data)
   local seconds, name, offset, abbreviation = data[1], data[3], data[4], data[5]
   local where = location.matching(name, seconds, offset, abbreviation)

@@ -8,6 +8,11 @@ local tointeger = math.tointeger or function(number)
   return number == math.floor(number) and math.abs(number) < math.huge and number or nil
 end
 
+--- `value` as an integer if it is one, otherwise nil.
+function M.whole(value)
+  return type(value) == "number" and tointeger(value) or nil
+end
+
 --- A metatable whose objects answer `methods` and refuse assignment.
 function M.class(name, methods)
   return {
