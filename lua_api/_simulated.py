@@ -49,7 +49,7 @@ end
 
 local shared = {}
 for name in string.gmatch([[
-  kernel.int kernel.numbers54 kernel.classes kernel.refuse kernel.op kernel.copy kernel.stack
+  kernel.int kernel.numbers54 kernel.classes kernel.refuse kernel.op kernel.work kernel.copy kernel.stack
   kernel.fault kernel.relation kernel.wire kernel.wire_reader kernel.wire_writer
   api.argument api.errors api.text api.message
   api.time.chunks api.time.civil api.time.digits api.time.duration api.time.duration_text
