@@ -49,8 +49,8 @@ end
 
 local shared = {}
 for name in string.gmatch([[
-  kernel.int kernel.numbers54 kernel.classes kernel.refuse kernel.op kernel.copy kernel.stack
-  kernel.fault kernel.relation kernel.wire kernel.wire_reader kernel.wire_writer
+  kernel.int kernel.numbers54 kernel.classes kernel.refuse kernel.op kernel.work kernel.copy
+  kernel.stack kernel.fault kernel.relation kernel.wire kernel.wire_reader kernel.wire_writer
   api.argument api.errors api.text api.message
   api.time.chunks api.time.civil api.time.digits api.time.duration api.time.duration_text
   api.time.instant api.time.layout api.time.location api.time.memo api.time.object

@@ -70,7 +70,7 @@ end
 
 --- Lets all timers go off that are due; those of the same moment in drawn order.
 local function fire_all(draw)
-  fire_due()
+  fire_due(math.huge)
   while gathered > 0 do
     local group, first = due, 1
     local count = gathered
@@ -87,7 +87,7 @@ local function fire_all(draw)
       end
       first = last + 1
     end
-    fire_due()
+    fire_due(math.huge)
   end
 end
 

@@ -2,7 +2,7 @@
 -- state goes through the wire, which refuses the same values.
 
 local classes = require("kernel.classes")
-local cpu = require("kernel.cpu")
+local work = require("kernel.work")
 local refuse = require("kernel.refuse")
 
 local M = {}
@@ -84,10 +84,10 @@ function copy_table(t, depth)
     end
     copy = { unpack(t, 1, length) }
   end
-  local count = 0
+  local count, most = 0, left
   for key, value in next, t do
     count = count + 1
-    if count > left then
+    if count > most then
       left = -1
       return REFUSED
     end
@@ -133,7 +133,7 @@ function M.copy(value, root)
     local copied = copy_table(value, 1)
     local count = max_values - left
     if count > FEW then
-      cpu.extra = cpu.extra + count / A_REQUEST
+      work.extra = work.extra + count / A_REQUEST
     end
     if left < 0 then
       return false, refuse.too_many(root)

@@ -3,7 +3,7 @@
 -- there too, under their kinds. `proc.mail` counts the messages that nobody received yet.
 
 local channel = require("kernel.channel")
-local cpu = require("kernel.cpu")
+local work = require("kernel.work")
 local fault = require("kernel.fault")
 local queue = require("kernel.queue")
 
@@ -139,7 +139,7 @@ local function claim(proc, topic, listener)
     return
   end
   local buffer, kept, n = inbox.buffer, {}, 1
-  cpu.extra = cpu.extra + channel.length(inbox) / A_REQUEST
+  work.extra = work.extra + channel.length(inbox) / A_REQUEST
   for at = inbox.head, inbox.tail - 3, 3 do
     local payload, from, of_topic = buffer[at], buffer[at + 1], buffer[at + 2]
     if of_topic == topic then

@@ -2,7 +2,7 @@
 -- they have met something they refuse, so it may be slow, track paths and sort keys.
 
 local classes = require("kernel.classes")
-local cpu = require("kernel.cpu")
+local work = require("kernel.work")
 
 local M = {}
 
@@ -152,7 +152,7 @@ function M.find(value, root)
   root = root or "payload"
   local search = { root = root, ancestors = {}, left = max_values }
   local message = visit(value, root, 1, search)
-  cpu.extra = cpu.extra + (max_values - search.left) / A_REQUEST
+  work.extra = work.extra + (max_values - search.left) / A_REQUEST
   return (assert(message, "a value was refused that has no fault"))
 end
 

@@ -11,6 +11,7 @@ local requests = require("kernel.requests")
 local signals = require("kernel.signals")
 local threads = require("kernel.threads")
 local timers = require("kernel.timers")
+local work = require("kernel.work")
 
 local resume = coroutine.resume
 local find, format, type = string.find, string.format, type
@@ -116,7 +117,7 @@ local function run_task(task, co, turn)
       end
       return made
     end
-    if made + cpu.extra >= turn then
+    if made + work.extra >= turn then
       task.r1, task.r2, task.r3, task.r4 = r1, r2, r3, r4
       queue.push(task)
       return made
@@ -176,6 +177,7 @@ end
 
 --- Runs what can run, for about `budget` requests; under a cap, up to the first task from outside.
 function M.run(budget)
+  work.extra = 0
   while budget > 0 do
     local task = queue.next
     if task == LAST then
@@ -196,7 +198,7 @@ function M.run(budget)
       task:on_answer()
       budget = budget - 1
     end
-    budget, cpu.extra = budget - cpu.extra, 0
+    budget, work.extra = budget - work.extra, 0
   end
   cpu.task = false
 end

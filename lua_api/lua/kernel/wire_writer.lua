@@ -1,7 +1,7 @@
 --- Writes Lua values as MessagePack. Does not know who reads the bytes, only that Python may.
 
 local classes = require("kernel.classes")
-local cpu = require("kernel.cpu")
+local work = require("kernel.work")
 local int = require("kernel.int")
 local numbers = require(string.pack and "kernel.numbers54" or "kernel.numbers_jit")
 local refuse = require("kernel.refuse")
@@ -271,7 +271,7 @@ local function finish(n, value, root)
   end
   local length = #bytes
   if length > FEW then
-    cpu.extra = cpu.extra + length / A_REQUEST
+    work.extra = work.extra + length / A_REQUEST
   end
   return bytes
 end
