@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         ProcessSpawned,
         ProcessStarted,
         Reply,
+        StateDone,
+        StateNeeded,
         SupervisorCalled,
     )
     from lua_api._errors import TermError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         Statistics,
         Step,
     )
+    from lua_api._runtime import check_lua
     from lua_api._terms import (
         as_text,
         decode,
@@ -60,10 +63,13 @@ else:
                 "ProcessSpawned",
                 "ProcessStarted",
                 "Reply",
+                "StateDone",
+                "StateNeeded",
                 "SupervisorCalled",
             ],
             "lua_api._errors": ["TermError"],
             "lua_api._kernel": ["Kernel", "ProcessInfo", "Statistics", "Step"],
+            "lua_api._runtime": ["check_lua"],
             "lua_api._terms": ["as_text", "decode", "encode", "encode_list"],
             "lua_api._values": ["Duration", "Fault", "Term", "Time"],
         },
@@ -88,6 +94,8 @@ __all__ = [
     "ProcessSpawned",
     "ProcessStarted",
     "Reply",
+    "StateDone",
+    "StateNeeded",
     "Statistics",
     "Step",
     "SupervisorCalled",
@@ -95,6 +103,7 @@ __all__ = [
     "TermError",
     "Time",
     "as_text",
+    "check_lua",
     "decode",
     "encode",
     "encode_list",

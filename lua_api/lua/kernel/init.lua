@@ -5,12 +5,17 @@ local children = require("kernel.children")
 local clock = require("kernel.clock")
 local memory = require("kernel.memory")
 local outbox = require("kernel.outbox")
+local peers = require("kernel.peers")
+local placement = require("kernel.placement")
 local ports = require("kernel.ports")
+local post = require("kernel.post")
 local registry = require("kernel.registry")
 local relation = require("kernel.relation")
 local scheduler = require("kernel.scheduler")
 local sources = require("kernel.sources")
+local state = require("kernel.state")
 local timers = require("kernel.timers")
+local visits = require("kernel.visits")
 local wire = require("kernel.wire")
 local zones = require("kernel.zones")
 
@@ -23,9 +28,25 @@ function M.set_clock(now, epoch)
   clock.now, clock.epoch = now, epoch
 end
 
-function M.add_host(name, max_processes, max_mailbox)
-  registry.add_host(name, { max_processes = max_processes, max_mailbox = max_mailbox })
+--- Says which state of its node this is; before anything else.
+function M.set_state(number)
+  state.number, state.is_hub = number, number == 0
 end
+
+--- Declares a host whose processes live in this state, or also here.
+-- @param shared whether the hub chooses a state for each process
+function M.add_host(name, max_processes, max_mailbox, shared)
+  registry.add_host(name, { max_processes = max_processes, max_mailbox = max_mailbox })
+  registry.host(name).shared = shared
+end
+
+-- In the hub: hosts whose processes live in states of their own.
+M.add_remote_host = placement.add_host
+M.open_state = placement.open
+
+M.receive = visits.receive
+M.refuse = visits.refuse
+M.lose_state = visits.lose
 
 --- Lets time be `now` (nanoseconds) and runs nothing.
 function M.set_time(now)
@@ -36,10 +57,11 @@ end
 -- @treturn boolean whether there is more to run
 -- @treturn number when the next timer goes off, or nil
 -- @treturn string the rows for the outside, or nil
+-- @treturn ... what goes to other states: a number, the bytes for it, and so on
 function M.step(now, budget)
   local more, next_at = scheduler.step(now, budget)
   memory.check()
-  return more, next_at, outbox.take()
+  return more, next_at, outbox.take(), post.take()
 end
 
 function M.open_port(entry, owner)
@@ -96,6 +118,17 @@ function M.processes()
       clock.now - proc.started,
       relation.list(proc, "names"),
     }
+  end
+  return wire.encode(rows)
+end
+
+--- The names of processes elsewhere, which the hub knows: a flat list of pids and lists of names.
+function M.names_elsewhere()
+  local rows = {}
+  for pid, peer in next, peers.by_pid do
+    if peer.names then
+      rows[#rows + 1] = { pid, relation.list(peer, "names") }
+    end
   end
   return wire.encode(rows)
 end

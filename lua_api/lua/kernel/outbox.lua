@@ -18,6 +18,8 @@ local M = {
   CHILD_UP = 9, -- ticket, pid, value: a supervised process has started
   CHILD_DOWN = 10, -- ticket, fault, `ending` of signals.lua: a supervised process ended or did not start
   CALL = 11, -- ticket, supervisor, verb, arguments: a process calls a supervisor
+  NEED_STATE = 12, -- host: a private host needs a new Lua state
+  STATE_DONE = 13, -- number: the process of a private state has ended
   -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED and STARTED
   watched = false,
 }
