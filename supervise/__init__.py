@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         ProcessInfo,
         ProcessSpawned,
         ProcessStarted,
-        Statistics,
         Term,
         TermError,
         Time,
@@ -105,6 +104,7 @@ if TYPE_CHECKING:
     )
     from supervise._run import run
     from supervise._sources import SourceError
+    from supervise._statistics import StateStatistics, Statistics
     from supervise._supervisor import Supervisor
     from supervise._task_child import Ignore, current_process
 else:
@@ -121,7 +121,6 @@ else:
                 "ProcessInfo",
                 "ProcessSpawned",
                 "ProcessStarted",
-                "Statistics",
                 "Term",
                 "TermError",
                 "Time",
@@ -207,6 +206,7 @@ else:
             ],
             "supervise._run": ["run"],
             "supervise._sources": ["SourceError"],
+            "supervise._statistics": ["StateStatistics", "Statistics"],
             "supervise._lifecycle": ["LifecycleEvent"],
             "supervise._supervisor": ["Supervisor"],
             "supervise._task_child": ["Ignore", "current_process"],
@@ -280,6 +280,7 @@ __all__ = [
     "StartError",
     "StartTimedOut",
     "StartedChild",
+    "StateStatistics",
     "Statistics",
     "Strategy",
     "SuperviseError",

@@ -11,7 +11,7 @@ from typing import Final
 
 import trio
 
-from lua_api import Kernel
+from lua_api import Kernel, check_lua
 from specs import Entry, HostSpec, SpecError, check_host
 from supervise._node import Node
 from supervise._sources import Sources
@@ -30,6 +30,7 @@ def _check_hosts(hosts: Sequence[HostSpec]) -> None:
     names = set()
     for host in hosts:
         check_host(host)
+        check_lua(host.lua)
         if host.name in names:
             raise SpecError([f"{host.name}: is the name of another host too"])
         names.add(host.name)
@@ -59,6 +60,7 @@ async def open_node(
     Raises:
         SpecError: A host is faulty; nothing was started.
         SourceError: A source root is not a folder.
+        SuperviseError: lupa comes without the Lua that a host asks for.
 
     Example:
         async with open_node("app") as node:
@@ -68,7 +70,7 @@ async def open_node(
     roots = [source] if isinstance(source, str | Path) else source
     sources = Sources(roots, entries or {})
     now = trio.current_time()
-    kernel = Kernel(now=now, epoch=time.time() - now)
-    node = Node(kernel, sources, hosts, output)
+    epoch = time.time() - now
+    node = Node(Kernel(now, epoch), sources, hosts, output, epoch)
     async with node.running():
         yield node
