@@ -3,13 +3,24 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench mutants clean
+.PHONY: demo test matrix check bench mutants clean
 
 demo: $(VENV)/.run
 	$(BIN)/supervise run specs.examples.tree
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q
+
+# What holds wherever processes live: in one Lua state or several, and in each version of Lua.
+PLACEMENTS := one elsewhere spread private
+VERSIONS := 5.4 5.5 jit
+PLACED := tests/test_lua_*.py tests/test_node.py tests/test_supervisor.py \
+  tests/test_supervisor_calls.py tests/test_supervisor_lua.py tests/test_supervisor_stop.py \
+  tests/test_python_process.py tests/test_supervised_names.py tests/test_dynamic.py
+
+matrix: $(VENV)/.dev
+	set -e; for place in $(PLACEMENTS); do for lua in $(VERSIONS); do \
+	  $(BIN)/python -m pytest -q --placement $$place --lua $$lua $(PLACED); done; done
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

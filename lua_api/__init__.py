@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         ProcessStarted,
         ProcessUpgraded,
         Reply,
+        StateDone,
+        StateNeeded,
         SupervisorCalled,
     )
     from lua_api._errors import StateLostError, TermError
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         Statistics,
         Step,
     )
+    from lua_api._runtime import check_lua
     from lua_api._simulated import (
         RestlessProcessesError,
         SimulatedKernel,
@@ -67,10 +70,13 @@ else:
                 "ProcessStarted",
                 "ProcessUpgraded",
                 "Reply",
+                "StateDone",
+                "StateNeeded",
                 "SupervisorCalled",
             ],
             "lua_api._errors": ["StateLostError", "TermError"],
             "lua_api._kernel": ["Kernel", "Outdated", "ProcessInfo", "Statistics", "Step"],
+            "lua_api._runtime": ["check_lua"],
             "lua_api._simulated": ["RestlessProcessesError", "SimulatedKernel"],
             "lua_api._terms": ["as_text", "decode", "encode", "encode_list"],
             "lua_api._values": ["Duration", "Fault", "Term", "Time"],
@@ -100,7 +106,9 @@ __all__ = [
     "Reply",
     "RestlessProcessesError",
     "SimulatedKernel",
+    "StateDone",
     "StateLostError",
+    "StateNeeded",
     "Statistics",
     "Step",
     "SupervisorCalled",
@@ -108,6 +116,7 @@ __all__ = [
     "TermError",
     "Time",
     "as_text",
+    "check_lua",
     "decode",
     "encode",
     "encode_list",

@@ -184,6 +184,26 @@ class SupervisorCalled(Struct, frozen=True):
     argument: Term
 
 
+class StateNeeded(Struct, frozen=True):
+    """A process of a private host waits for a Lua state of its own.
+
+    Attributes:
+        host: The name of the host.
+    """
+
+    host: str
+
+
+class StateDone(Struct, frozen=True):
+    """The process of a private host has ended: its Lua state is of no more use.
+
+    Attributes:
+        number: The number of the state.
+    """
+
+    number: int
+
+
 Effect = (
     Reply
     | Need
@@ -198,4 +218,6 @@ Effect = (
     | ChildUp
     | ChildDown
     | SupervisorCalled
+    | StateNeeded
+    | StateDone
 )

@@ -24,6 +24,8 @@ from lua_api._effects import (
     ProcessStarted,
     ProcessUpgraded,
     Reply,
+    StateDone,
+    StateNeeded,
     SupervisorCalled,
 )
 from lua_api._runtime import new_kernel_state
@@ -47,11 +49,13 @@ class Step(Struct, frozen=True):
         busy: Whether something could go on at once.
         wake_at: When the next timer goes off, in seconds on the clock given to `step`, or None.
         effects: What the outside must do or may want to know, in order.
+        posts: What other states are to `receive`: the number of each, and the bytes for it.
     """
 
     busy: bool
     wake_at: float | None
     effects: list[Effect]
+    posts: tuple[tuple[int, bytes], ...] = ()
 
 
 class Statistics(Struct, frozen=True):
@@ -158,6 +162,10 @@ def _child_down(ticket: int, error: Fault | None, how: int | None) -> ChildDown:
     return ChildDown(ticket, error, _HOW_ENDED[how or 0])
 
 
+def _state_needed(host: str | bytes) -> StateNeeded:
+    return StateNeeded(as_text(host))
+
+
 # In the order of the kinds in lua/kernel/outbox.lua.
 _RECORDS: tuple[Callable[..., Effect], ...] = (
     _reply,
@@ -173,6 +181,8 @@ _RECORDS: tuple[Callable[..., Effect], ...] = (
     _child_down,
     SupervisorCalled,
     ProcessUpgraded,
+    _state_needed,
+    StateDone,
 )
 
 
@@ -202,25 +212,36 @@ def _seconds(nanoseconds: float) -> float:
 class Kernel:
     """One Lua state with its processes.
 
+    A node may have several: number 0, the hub, has the processes of Python and the names; others
+    post to each other and to it (see `Step.posts`).
+
     Args:
         now: What the clock of `step` shows now, in seconds.
         epoch: The unix time in seconds at which it showed 0.
         max_memory: How many bytes the Lua state may take while processes run. What Python puts in
             is not refused, but counts.
+        number: Its number; no state of the node ever had it.
+        lua: Which Lua it is: `"5.4"`, `"5.5"` or `"jit"`.
         new_state: Makes the Lua state (see `new_kernel_state`).
+
+    Raises:
+        SuperviseError: lupa comes without this Lua.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - a state has these
         self,
         now: float = 0.0,
         epoch: float = 0.0,
         max_memory: float = math.inf,
+        number: int = 0,
+        lua: str = "5.4",
         new_state: NewState = new_kernel_state,
     ) -> None:
         zone = _zones.local_zone_name()
         transitions = _zones.transitions(zone) or [(0, 0, "UTC")]
-        self._state = LuaState(_terms.encode(transitions), max_memory, new_state)
+        self._state = LuaState(_terms.encode(transitions), max_memory, lua, new_state)
         self._lua = self._state.kernel
+        self._lua.set_state(number)
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
         self._request = self._lua.request
         self._step = self._state.step
@@ -240,6 +261,7 @@ class Kernel:
         preempt: bool = True,
         max_instructions: float = math.inf,
         max_run_instructions: float = math.inf,
+        shared: bool = False,
     ) -> None:
         """Declare a host: where processes run.
 
@@ -251,6 +273,7 @@ class Kernel:
             preempt: Whether those that compute without a wait are stopped for others.
             max_instructions: How many instructions of Lua one may run in its life.
             max_run_instructions: How many it may run from one wait to the next.
+            shared: Whether other states run it too; the hub then chooses one for each process.
         """
         if preempt:
             self._state.warn_of_limits(name)
@@ -262,7 +285,16 @@ class Kernel:
             preempt,
             max_instructions,
             max_run_instructions,
+            shared,
         )
+
+    def add_remote_host(self, name: str, *, max_processes: int, private: bool) -> None:
+        """In the hub: declare a host that has states of its own, one a process if `private`."""
+        self._lua.add_remote_host(_text(name), max_processes, private)
+
+    def open_state(self, host: str, number: int) -> None:
+        """In the hub: a state runs this host from now on."""
+        self._lua.open_state(_text(host), number)
 
     def step(self, now: float, budget: int) -> Step:
         """Let time be `now` (seconds) and run for about `budget` requests of processes.
@@ -270,9 +302,25 @@ class Kernel:
         Raises:
             StateLostError: The state has outgrown its cap, and not because of its Lua processes.
         """
-        busy, wake_at, rows = self._step(round(now * NANOSECONDS), budget)
+        posts: list[Any]
+        busy, wake_at, rows, *posts = self._step(round(now * NANOSECONDS), budget)
         effects = [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
-        return Step(busy, None if wake_at is None else _seconds(wake_at), effects)
+        due = None if wake_at is None else _seconds(wake_at)
+        if posts:
+            return Step(busy, due, effects, tuple(zip(posts[::2], posts[1::2], strict=True)))
+        return Step(busy, due, effects)
+
+    def receive(self, bytes_: bytes) -> None:
+        """Take in what another state posted to this one; the next step goes on with it."""
+        self._lua.receive(bytes_)
+
+    def refuse(self, bytes_: bytes) -> None:
+        """In the hub: answer what was posted to a state that is no more."""
+        self._lua.refuse(bytes_)
+
+    def lose_state(self, number: int, message: str) -> None:
+        """Another state is no more: all its processes have ended with this message."""
+        self._lua.lose_state(number, _text(message))
 
     def set_time(self, now: float) -> None:
         """Let time be `now` (seconds) for the requests that follow; `step` does so too."""
@@ -472,6 +520,11 @@ class Kernel:
             )
             for pid, entry, host, state, mailbox, uptime, names in _rows(self._lua.processes())
         ]
+
+    def names_elsewhere(self) -> dict[str, tuple[str, ...]]:
+        """In the hub: the names of processes of other states, by pid."""
+        rows = _rows(self._lua.names_elsewhere())
+        return {pid: tuple(map(as_text, names)) for pid, names in rows}
 
     def statistics(self) -> Statistics:
         """What the kernel holds now."""

@@ -1,13 +1,16 @@
-"""One Lua 5.4 state with only the kernel in it. Knows lupa, not what the kernel does."""
+"""A Lua state with only the kernel in it. Knows lupa, not what the kernel does."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
-from lupa import lua54
+from specs import SuperviseError
+
+_MODULES: Final = {"5.4": "lupa.lua54", "5.5": "lupa.lua55", "jit": "lupa.luajit21"}
 
 
 def lua_files(folder: str) -> list[tuple[str, str, bytes]]:
@@ -27,9 +30,15 @@ def kernel_files() -> tuple[tuple[str, str, bytes], ...]:
     return tuple(lua_files("lua"))
 
 
-_PRELOAD = b"""
+_COMPILE = b"""
 local name, chunk_name, text = ...
 package.preload[name] = assert(load(text, chunk_name, "t"))
+return string.dump(package.preload[name])
+"""
+
+_PRELOAD = b"""
+local name, code = ...
+package.preload[name] = assert(load(code, name, "b"))
 """
 
 # Once the kernel is loaded nothing may be loaded from outside; nothing of Python is left inside.
@@ -60,13 +69,36 @@ NewState: TypeAlias = Callable[..., tuple[Any, Any]]
 """Makes a Lua state with the kernel in it, as `new_kernel_state` does."""
 
 
-def new_runtime(*, capped: bool = False) -> Any:  # noqa: ANN401 - it has no types
+@functools.cache
+def lupa_module(lua: str) -> Any:  # noqa: ANN401 - one of lupa's modules
+    """The module of lupa for a version of Lua: `"5.4"`, `"5.5"` or `"jit"`.
+
+    Raises:
+        SuperviseError: lupa comes without it.
+    """
+    try:
+        return importlib.import_module(_MODULES[lua])
+    except ImportError as exc:
+        raise SuperviseError(f'lua "{lua}": the installed lupa comes without it ({exc})') from exc
+
+
+def check_lua(lua: str) -> None:
+    """Make sure that lupa has a version of Lua.
+
+    Raises:
+        SuperviseError: It has not.
+    """
+    lupa_module(lua)
+
+
+def new_runtime(lua: str = "5.4", *, capped: bool = False) -> Any:  # noqa: ANN401 - a LuaRuntime
     """A Lua state that reaches nothing of Python; strings cross it as bytes.
 
     Args:
+        lua: Which Lua.
         capped: Whether its memory will be limited; there is no limit yet.
     """
-    return lua54.LuaRuntime(
+    return lupa_module(lua).LuaRuntime(
         encoding=None,
         unpack_returned_tuples=True,
         register_eval=False,
@@ -76,19 +108,46 @@ def new_runtime(*, capped: bool = False) -> Any:  # noqa: ANN401 - it has no typ
     )
 
 
-def new_kernel_state(local_zone: bytes, *, capped: bool = False) -> tuple[Any, lua54.LuaRuntime]:
+def _function(runtime: Any, body: bytes) -> Any:  # noqa: ANN401 - a Lua function
+    return runtime.execute(b"return function(...) " + body + b" end")
+
+
+# Version of Lua -> every module and its bytecode. Compiling takes longer than all the rest, and so
+# only the first state does it.
+_compiled: dict[str, list[tuple[bytes, bytes]]] = {}
+
+
+def _preload_kernel(runtime: Any, lua: str) -> None:  # noqa: ANN401 - a LuaRuntime
+    known = _compiled.get(lua)
+    if known is not None:
+        preload = _function(runtime, _PRELOAD)
+        for name, code in known:
+            preload(name, code)
+        return
+    compile_ = _function(runtime, _COMPILE)
+    _compiled[lua] = [
+        (name.encode(), compile_(name.encode(), b"@" + path.encode(), text))
+        for name, path, text in kernel_files()
+    ]
+
+
+def new_kernel_state(
+    local_zone: bytes, *, lua: str = "5.4", capped: bool = False
+) -> tuple[Any, Any]:
     """Make a Lua state and load the kernel into it.
 
     Args:
         local_zone: The transitions of the machine's zone, in wire form.
+        lua: Which Lua.
         capped: Whether the memory of the state will be limited; there is no limit yet.
 
     Returns:
         The table of kernel functions (see `lua/kernel/init.lua`), which strings cross as bytes, and
         the state.
+
+    Raises:
+        SuperviseError: lupa comes without this Lua.
     """
-    runtime = new_runtime(capped=capped)
-    preload = runtime.execute(b"return function(...) " + _PRELOAD + b" end")
-    for name, path, text in kernel_files():
-        preload(name.encode(), b"@" + path.encode(), text)
-    return runtime.execute(b"return function(...) " + _BOOT + b" end")(local_zone), runtime
+    runtime = new_runtime(lua, capped=capped)
+    _preload_kernel(runtime, lua)
+    return _function(runtime, _BOOT)(local_zone), runtime

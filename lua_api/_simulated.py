@@ -101,7 +101,7 @@ return add, fresh
 _local = threading.local()
 
 
-def _fresh_kernel(_: bytes, *, capped: bool = False) -> tuple[Any, Any]:  # noqa: ARG001 - no memory is short but by a fault
+def _fresh_kernel(_: bytes, **__: object) -> tuple[Any, Any]:
     """The functions of a kernel that nobody used before, wherever it is: its zone is UTC."""
     fresh: Callable[[], Any] | None = getattr(_local, "fresh", None)
     if fresh is None:

@@ -6,12 +6,10 @@ import math
 import warnings
 from typing import Any, TypeAlias
 
-from lupa import lua54
-
 from lua_api._errors import StateLostError
 from lua_api._memory import MemoryCap
 from lua_api._preemption import HookError, SliceHook
-from lua_api._runtime import NewState
+from lua_api._runtime import NewState, lupa_module
 
 StepResult: TypeAlias = tuple[bool, float | None, bytes | None]
 """Whether there is more to run, when the next timer goes off, and the rows."""
@@ -23,6 +21,7 @@ class LuaState:
     Args:
         local_zone: The transitions of the machine's zone, in wire form.
         max_memory: How many bytes it may take while processes run.
+        lua: Which Lua it is.
         new_state: Makes the state (see `new_kernel_state`).
 
     Attributes:
@@ -30,11 +29,14 @@ class LuaState:
         max_memory: As given.
     """
 
-    def __init__(self, local_zone: bytes, max_memory: float, new_state: NewState) -> None:
+    def __init__(self, local_zone: bytes, max_memory: float, lua: str, new_state: NewState) -> None:
         self.max_memory = max_memory
+        self._module = lupa_module(lua)
         capped = max_memory < math.inf
-        self.kernel, runtime = new_state(local_zone, capped=capped)
-        self._hook = self._open_hook()
+        self.kernel, runtime = new_state(local_zone, lua=lua, capped=capped)
+        # LuaJIT looks at no hook in what it has compiled.
+        self._may_preempt = lua != "jit"
+        self._hook = self._open_hook() if self._may_preempt else None
         self._step = self.kernel.step
         if capped:
             self._cap = MemoryCap(runtime, int(max_memory))
@@ -44,7 +46,7 @@ class LuaState:
     def _open_hook(self) -> SliceHook | None:
         """Have processes preempted, or else ended when they run for long."""
         try:
-            hook = SliceHook(lua54.__file__, self.kernel.SLICE)
+            hook = SliceHook(self._module.__file__, self.kernel.SLICE)
         except HookError:
             self.kernel.limit_turns()
             return None
@@ -64,7 +66,7 @@ class LuaState:
 
     def warn_of_limits(self, host: str) -> None:
         """Say so if processes cannot be preempted here."""
-        if self._hook is None:
+        if self._hook is None and self._may_preempt:
             warnings.warn(
                 f"host {host}: Lua processes cannot be preempted on this platform; one that runs "
                 f"{self.kernel.LONGEST_TURN:,} instructions without giving others a turn is ended",
@@ -81,7 +83,7 @@ class LuaState:
         try:
             with self._cap:
                 exhausted = kernel.run_capped(budget)
-        except lua54.LuaMemoryError:
+        except self._module.LuaMemoryError:
             exhausted = True
         if exhausted:
             self._recover(lost=False)

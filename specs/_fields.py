@@ -181,3 +181,13 @@ def one_of(enum: type[Enum]) -> Rule:
         write=lambda value: value.value,
         words=tuple(values),
     )
+
+
+def one_word(*words: str) -> Rule:
+    """One of a few strings."""
+    return Rule(
+        want="one of " + ", ".join(f'"{word}"' for word in words),
+        accepts=lambda value: isinstance(value, str) and value in words,
+        schema={"enum": list(words)},
+        words=words,
+    )

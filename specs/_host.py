@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -31,6 +32,14 @@ class HostSpec:
         max_memory: How many bytes the Lua state of the host may take; no limit by default. The
             process that finds no more memory is ended. Hosts of a node share one state, and the
             smallest limit counts.
+        workers: On how many threads of their own the processes run, in parallel with Python and
+            each other. 0 by default: they run on the thread of trio.
+        isolation: `"shared"`, the default: processes share a Lua state. `"private"`: each has its
+            own.
+        lua: Which Lua: `"5.4"`, the default, `"5.5"`, or `"jit"` for LuaJIT.
+        max_block: How long, in seconds of real time, a process may keep a thread of `workers` in a
+            single turn; 5 by default. Then its Lua state is given up with every process in it, and
+            replaced.
     """
 
     name: str = field(metadata=f.must(f.NAME))
@@ -47,4 +56,19 @@ class HostSpec:
     max_memory: float = field(
         kw_only=True, default=math.inf, metadata=f.must(f.at_least_or_infinity(4_000_000))
     )
+    workers: int = field(kw_only=True, default=0, metadata=f.must(f.at_least(0)))
+    isolation: Literal["shared", "private"] = field(
+        kw_only=True, default="shared", metadata=f.must(f.one_word("shared", "private"))
+    )
+    lua: Literal["5.4", "5.5", "jit"] = field(
+        kw_only=True, default="5.4", metadata=f.must(f.one_word("5.4", "5.5", "jit"))
+    )
+    max_block: float = field(
+        kw_only=True, default=5.0, metadata=f.must(f.number("seconds, more than 0", above=0))
+    )
     __repr__ = spec_repr
+
+    @property
+    def has_own_states(self) -> bool:
+        """Whether its processes live in Lua states of their own, and not in that of the node."""
+        return self.workers > 0 or self.isolation == "private" or self.lua != "5.4"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         ProcessSpawned,
         ProcessStarted,
         ProcessUpgraded,
-        Statistics,
         Term,
         TermError,
         Time,
@@ -107,6 +106,7 @@ if TYPE_CHECKING:
     )
     from supervise._run import run
     from supervise._sources import SourceError
+    from supervise._statistics import StateStatistics, Statistics
     from supervise._supervisor import Supervisor
     from supervise._task_child import Ignore, current_process
     from supervise._upgrade import Upgraded
@@ -125,7 +125,6 @@ else:
                 "ProcessSpawned",
                 "ProcessStarted",
                 "ProcessUpgraded",
-                "Statistics",
                 "Term",
                 "TermError",
                 "Time",
@@ -212,6 +211,7 @@ else:
             ],
             "supervise._run": ["run"],
             "supervise._sources": ["SourceError"],
+            "supervise._statistics": ["StateStatistics", "Statistics"],
             "supervise._lifecycle": ["LifecycleEvent"],
             "supervise._supervisor": ["Supervisor"],
             "supervise._task_child": ["Ignore", "current_process"],
@@ -287,6 +287,7 @@ __all__ = [
     "StartError",
     "StartTimedOut",
     "StartedChild",
+    "StateStatistics",
     "Statistics",
     "Strategy",
     "SubscriberTooSlowError",

@@ -53,8 +53,11 @@ class Code:
         self._loaded: dict[Key, Source] = {}
         self._refused: dict[Key, Mapping[Key, Source]] = {}
 
-    def provide(self, need: Need) -> None:
-        """Bring an entry or a module to the kernel, or newer versions of them."""
+    def provide(self, kernel: Kernel, need: Need) -> None:
+        """Bring an entry or a module to a kernel of the node, or newer versions of them."""
+        if kernel is not self._kernel:
+            self._provide_elsewhere(kernel, need)
+            return
         try:
             if need.kind == "upgrade":
                 self.load_newest(need.name)
@@ -66,6 +69,21 @@ class Code:
         except SpawnError as exc:
             message = fault_text(exc.fault)
             self._kernel.refuse_source(need.kind, need.name, exc.fault.kind, message)
+
+    def _provide_elsewhere(self, kernel: Kernel, need: Need) -> None:
+        """Bring what another Lua state of the node needs, as the files are now; on any thread."""
+        kind = "entry" if need.kind == "upgrade" else need.kind
+        try:
+            source = self._read((kind, need.name))
+        except SourceError as exc:
+            kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
+            return
+        fault = kernel.provide_source(kind, need.name, source.path, source.text, source.main)
+        if need.kind == "upgrade":
+            if fault is None:
+                kernel.confirm_source(need.name)
+            else:
+                kernel.refuse_source(need.kind, need.name, "Invalid", fault)
 
     def load_newest(self, entry: str) -> None:
         """Load the newest versions of an entry and of what it requires.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lua_api import Answer, Effect, Kernel, Step
+    from supervise._states import States
 
 # Requests of Lua processes a step: about a millisecond, so that other tasks get their turns.
 SLICE = 1000
@@ -40,6 +41,9 @@ class Driver:
         kernel: The kernel; nobody else steps it.
         on_effect: Called for each effect but the replies, in order. It must not step the kernel.
         on_step: Called after the effects of a step, and held to the same.
+
+    Attributes:
+        states: The Lua states beside this kernel, if the node has any.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Driver:
         self._kernel = kernel
         self._on_effect = on_effect
         self._on_step = on_step
+        self.states: States | None = None
         self._later: deque[Callable[[], None]] = deque()
         # Whether a step would find something to do, and whether one is being acted on.
         self._pending = True
@@ -75,17 +80,22 @@ class Driver:
                 self._work = trio.Event()
             for _ in range(len(self._later)):
                 self._later.popleft()()
+            if self.states is not None and self._turn_of_states(self.states):
+                self._work.set()
             # Whoever waited for an answer may have stepped the kernel meanwhile.
             if self._pending or trio.current_time() >= self._wake_at:
                 self._slice()
             if self._failure is not None:
                 raise self._failure
+            wake_at = self._wake_at
+            if self.states is not None:
+                wake_at = min(wake_at, self.states.wake_at)
             if self._pending or self._later:
                 await trio.lowlevel.checkpoint()
-            elif self._wake_at == math.inf:
+            elif wake_at == math.inf:
                 await self._work.wait()
             else:
-                with trio.move_on_at(self._wake_at):
+                with trio.move_on_at(wake_at):
                     await self._work.wait()
 
     def close(self) -> None:
@@ -111,6 +121,10 @@ class Driver:
         self._pending = True
         if not self._slicing:
             self._work.set()
+
+    def call_states(self) -> None:
+        """Give the other states their turn soon."""
+        self._work.set()
 
     def later(self, callback: Callable[[], None]) -> None:
         """Call back once others had their turn."""
@@ -144,7 +158,21 @@ class Driver:
                 self._deliver(effect)
             else:
                 self._act(self._on_effect, effect)
+        if step.posts and self.states is not None:
+            self.states.route(step.posts)
         self._act(self._on_step)
+
+    def _turn_of_states(self, states: States) -> bool:
+        """Returns whether they have more to do."""
+        try:
+            return states.turn()
+        except BaseException as exc:  # noqa: BLE001 - `run` raises it
+            self._failure = self._failure or exc
+            return False
+
+    def act_on(self, effect: Effect) -> None:
+        """Act on an effect of another state."""
+        self._act(self._on_effect, effect)
 
     def _act(self, act: Callable[..., None], *args: Effect) -> None:
         try:

@@ -62,6 +62,8 @@ class Life:
         with self._background:
             async with trio.open_nursery() as self._nursery:
                 self._nursery.start_soon(self._run_for_good, self._node.driver.run)
+                if self._node.states is not None and self._node.states.has_threads:
+                    self._nursery.start_soon(self._run_for_good, self._node.states.watch_threads)
                 self._opened.set()
 
     async def _run_for_good(self, run: Callable[[], Awaitable[NoReturn]]) -> None:

@@ -21,7 +21,8 @@ from lua_api import (
     Outdated,
     PortEnded,
     ProcessInfo,
-    Statistics,
+    StateDone,
+    StateNeeded,
     SupervisorCalled,
     Term,
     encode,
@@ -39,15 +40,18 @@ from supervise._errors import (
     checked,
     fault_text,
 )
+from supervise._host_limits import host_limits
 from supervise._life import Life
 from supervise._process import Exit, PythonProcess
 from supervise._sources import Sources
+from supervise._statistics import Statistics, node_statistics
 from supervise._subscribers import Subscribers
 
 if TYPE_CHECKING:
     from specs import AnySupervisorSpec, HostSpec
     from supervise._events import Event as SupervisionEvent
     from supervise._lifecycle import LifecycleEvent
+    from supervise._states import States
     from supervise._supervisor import Supervisor
     from supervise._upgrade import Upgraded
 
@@ -59,7 +63,12 @@ class Node:
     """
 
     def __init__(
-        self, kernel: Kernel, sources: Sources, hosts: Sequence[HostSpec], output: _Output
+        self,
+        kernel: Kernel,
+        sources: Sources,
+        hosts: Sequence[HostSpec],
+        output: _Output,
+        epoch: float,
     ) -> None:
         self.driver = Driver(kernel, self._on_effect, self._on_step)
         self._kernel = kernel
@@ -67,19 +76,21 @@ class Node:
         self.code = Code(kernel, sources)
         self._hosts = hosts
         self._output = output
-        self._subscribers = Subscribers(lambda on: kernel.watch(on=on))
+        self._subscribers = Subscribers(self._watch)
         self._processes: dict[str, PythonProcess] = {}
         for host in hosts:
-            kernel.add_host(
-                host.name,
-                max_processes=host.max_processes,
-                max_mailbox=host.max_mailbox,
-                max_timers=host.max_timers,
-                preempt=host.preempt,
-                max_instructions=host.max_instructions,
-                max_run_instructions=host.max_run_instructions,
-            )
+            if not host.has_own_states:
+                kernel.add_host(host.name, **host_limits(host))
+        apart = [host for host in hosts if host.has_own_states]
+        self._states = self._open_states(apart, epoch) if apart else None
         self._pid = kernel.open_system_port()
+
+    def _open_states(self, hosts: Sequence[HostSpec], epoch: float) -> States:
+        # Who has one Lua state does not wait for what several need.
+        from supervise._states import States  # noqa: PLC0415
+
+        states = self.driver.states = States(self.driver, self._kernel, hosts, epoch, self._provide)
+        return states
 
     # Processes
 
@@ -331,12 +342,17 @@ class Node:
             yield
 
     def processes(self) -> list[ProcessInfo]:
-        """Every live process, oldest first, with its state, unread messages and uptime."""
-        return self.driver.kernel().processes()
+        """Every live process, oldest first, with its state, unread messages and uptime.
+
+        Of a thread that is busy for long, what was last known.
+        """
+        found = self.driver.kernel().processes()
+        return found if self._states is None else self._states.add_processes(found)
 
     def statistics(self) -> Statistics:
-        """Processes, names, timers, and the memory of the Lua state."""
-        return self.driver.kernel().statistics()
+        """Processes, names, timers, and the memory of the Lua states, together and of each."""
+        hub = self.driver.kernel().statistics()
+        return node_statistics(hub, [] if self._states is None else self._states.statistics())
 
     # Supervision
 
@@ -374,6 +390,11 @@ class Node:
         return found
 
     # Inside
+
+    @property
+    def states(self) -> States | None:
+        """The Lua states beside the node's own, if it has hosts with states of their own."""
+        return self._states
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """The life of the node. However the block ends, first the trees stop, in order."""
@@ -436,18 +457,24 @@ class Node:
             process.end(NodeClosedError())
         self.driver.close()
         self._subscribers.close()
+        if self._states is not None:
+            self._states.close()
 
     def _on_effect(self, effect: Effect) -> None:
         kind = type(effect)
         if kind is ChildDown or kind is ChildUp:
             self.life.need_trees().on_child(cast("ChildUp | ChildDown", effect))
         elif isinstance(effect, Need):
-            self._provide(effect)
+            self._provide(self._kernel, effect)
             self.driver.kick()
+        elif isinstance(effect, StateNeeded | StateDone):
+            self._on_state(effect)
         elif isinstance(effect, SupervisorCalled):
             self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):
             self._on_port_ended(effect)
+        elif isinstance(effect, StateNeeded | StateDone):
+            self._on_state(effect)
         else:
             if isinstance(effect, LinePrinted):
                 self._output(effect.pid, effect.text)
@@ -463,11 +490,24 @@ class Node:
             terminated = effect.how is HowEnded.TERMINATED
             process.end(ProcessEndedError(effect.pid, effect.error, terminated=terminated))
 
-    def _provide(self, need: Need) -> None:
-        if need.kind == "zone":
-            self._kernel.provide_zone(need.name)
+    def _on_state(self, effect: StateNeeded | StateDone) -> None:
+        assert self._states is not None  # noqa: S101 - only hosts with states of their own ask
+        if isinstance(effect, StateNeeded):
+            self._states.need(effect.host)
         else:
-            self.code.provide(need)
+            self._states.done(effect.number)
+
+    def _watch(self, on: bool) -> None:  # noqa: FBT001 - the callback of Subscribers
+        self._kernel.watch(on=on)
+        if self._states is not None:
+            self._states.watch(on=on)
+
+    def _provide(self, kernel: Kernel, need: Need) -> None:
+        """Bring what a kernel needs; called on the thread that runs it."""
+        if need.kind == "zone":
+            kernel.provide_zone(need.name)
+        else:
+            self.code.provide(kernel, need)
 
 
 _Output: TypeAlias = Callable[[str, str], None]

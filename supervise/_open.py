@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from lua_api import Kernel
+from lua_api import Kernel, check_lua
 from specs import Entry, HostSpec, SpecError, check_host
 from supervise._node import Node
 from supervise._sources import Sources
@@ -31,6 +31,7 @@ def _check_hosts(hosts: Sequence[HostSpec]) -> None:
     names = set()
     for host in hosts:
         check_host(host)
+        check_lua(host.lua)
         if host.name in names:
             raise SpecError([f"{host.name}: is the name of another host too"])
         names.add(host.name)
@@ -60,6 +61,7 @@ async def open_node(
     Raises:
         SpecError: A host is faulty; nothing was started.
         SourceError: A source root is not a folder.
+        SuperviseError: lupa comes without the Lua that a host asks for.
 
     Example:
         async with open_node("app") as node:
@@ -69,8 +71,11 @@ async def open_node(
     roots = [source] if isinstance(source, str | Path) else source
     sources = Sources(roots, entries or {})
     now = trio.current_time()
-    max_memory = min((host.max_memory for host in hosts), default=math.inf)
-    kernel = Kernel(now=now, epoch=time.time() - now, max_memory=max_memory)
-    node = Node(kernel, sources, hosts, output)
+    epoch = time.time() - now
+    max_memory = min(
+        (host.max_memory for host in hosts if not host.has_own_states), default=math.inf
+    )
+    kernel = Kernel(now, epoch, max_memory)
+    node = Node(kernel, sources, hosts, output, epoch)
     async with node.running():
         yield node

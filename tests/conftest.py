@@ -5,8 +5,12 @@ The gate is the same every time; `--hypothesis-profile=long` lets Hypothesis hun
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from tests import placement
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -29,3 +33,43 @@ settings.load_profile("default")
 @pytest.fixture(autouse=True)
 def _virtual_time(autojump_clock):
     """Every test that is async runs on it."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--placement", default="one", choices=list(placement.PLACEMENTS))
+    parser.addoption("--lua", default="5.4", choices=placement.VERSIONS)
+
+
+def _usual(config):
+    return placement.Placement(config.getoption("placement"), config.getoption("lua"))
+
+
+def _place(item):
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return params.get("_placement", _usual(item.config))
+
+
+def pytest_generate_tests(metafunc):
+    """Tests that wander run in the usual placement and in one that their name picks."""
+    usual = _usual(metafunc.config)
+    if metafunc.definition.get_closest_marker("wander") and usual == placement.USUAL:
+        others = placement.ALL[1:]
+        other = others[zlib.crc32(metafunc.definition.nodeid.encode()) % len(others)]
+        metafunc.parametrize("_placement", [usual, other], ids=str, indirect=True)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        place = _place(item)
+        one_state = item.get_closest_marker("one_state")
+        versions = item.get_closest_marker("lua")
+        if one_state and place.where != "one":
+            item.add_marker(pytest.mark.skip(reason=f"one state: {one_state.args[0]}"))
+        if versions and place.lua not in versions.args:
+            item.add_marker(pytest.mark.skip(reason=f"Lua {', '.join(versions.args)} only"))
+
+
+@pytest.fixture(autouse=True)
+def _placement(request, monkeypatch):
+    """Where the processes of this test live."""
+    monkeypatch.setattr(placement, "now", getattr(request, "param", _usual(request.config)))

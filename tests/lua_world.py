@@ -14,10 +14,15 @@ from lua_api import (
     LinePrinted,
     Need,
     ProcessExited,
+    ProcessInfo,
     Reply,
+    StateDone,
+    StateNeeded,
     Statistics,
+    Step,
     encode_list,
 )
+from tests import placement
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,12 +32,16 @@ if TYPE_CHECKING:
 HOST = "app:processes"
 EPOCH = 1_700_000_000
 _ENOUGH_STEPS = 2_000
+# A message between states takes a round of steps.
+_ENOUGH_ROUNDS = 400_000
+# States of the host, where it has its own.
+_STATES = {"elsewhere": 1, "spread": 3, "private": 0}
 # How much time a step takes that leaves something to do, in seconds.
 _SLICE = 0.001
 
 
 class World:
-    """One kernel that runs until nothing is left to do, jumping over the time in between.
+    """Kernels, as the placement has it, that run until nothing is left to do, jumping over the time in between.
 
     Used as a context manager it ends what still runs and checks that nothing is left over.
 
@@ -50,17 +59,43 @@ class World:
         max_timers: int = 1_000_000,
         max_memory: float = math.inf,
     ) -> None:
-        self.kernel = Kernel(epoch=EPOCH, max_memory=max_memory)
-        self.kernel.add_host(
-            HOST, max_processes=max_processes, max_mailbox=max_mailbox, max_timers=max_timers
-        )
-        self.kernel.watch(on=True)
         self.prints: list[str] = []
         self.exits: list[ProcessExited] = []
         self.seconds = 0.0
+        self._mains: dict[str, bytes] = {}
         self._files: dict[str, str] = {}
         self._replies: dict[int, Answer] = {}
         self._tickets = itertools.count(1)
+        self._limits = {
+            "max_processes": max_processes,
+            "max_mailbox": max_mailbox,
+            "max_timers": max_timers,
+        }
+        self._max_memory = max_memory
+        self._where, self._lua = placement.now.where, placement.now.lua
+        cap = max_memory if self._where == "one" else math.inf
+        self.kernel = Kernel(epoch=EPOCH, max_memory=cap, lua=self._lua)
+        self.kernel.watch(on=True)
+        self.kernels = {0: self.kernel}
+        self._numbers = itertools.count(1)
+        if self._where == "one":
+            self.kernel.add_host(HOST, **self._limits)
+        else:
+            private = self._where == "private"
+            self.kernel.add_remote_host(HOST, max_processes=max_processes, private=private)
+            for _ in range(_STATES[self._where]):
+                self._open_state()
+
+    def _open_state(self) -> None:
+        number = next(self._numbers)
+        kernel = self.kernels[number] = Kernel(
+            self.seconds, EPOCH, self._max_memory, number, self._lua
+        )
+        kernel.watch(on=True)
+        kernel.add_host(HOST, **self._limits, shared=self._where != "elsewhere")
+        for name, source in self._mains.items():
+            kernel.provide_source("entry", f"app:{name}", f"app/{name}.lua", source)
+        self.kernel.open_state(HOST, number)
 
     def add_file(self, name: str, text: str) -> None:
         """Have the entry `app:<name>` be the file `app/<name>.lua` with this text."""
@@ -69,10 +104,10 @@ class World:
     def add_main(self, name: str, body: str) -> None:
         """Have `main(...)` of the entry `app:<name>` do this; its lines are those of `body`."""
         text = f"return {{ main = function(...) {body}\nend }}"
-        fault = self.kernel.provide_source(
-            "entry", f"app:{name}", f"app/{name}.lua", text.encode("utf-8", "surrogateescape")
-        )
-        assert fault is None, fault
+        source = self._mains[name] = text.encode("utf-8", "surrogateescape")
+        for kernel in self.kernels.values():
+            fault = kernel.provide_source("entry", f"app:{name}", f"app/{name}.lua", source)
+            assert fault is None, fault
 
     def run(self, main: str, *args: Term, **others: str) -> Term | Fault:
         """Run `main` as a process until nothing is left to do.
@@ -98,58 +133,80 @@ class World:
 
     def settle(self) -> None:
         """Run until nothing is left to do, however long that takes in virtual time."""
-        for _ in range(_ENOUGH_STEPS):
-            step = self.kernel.step(self.seconds, budget=1000)
-            for effect in step.effects:
-                self._on_effect(effect)
-            if step.busy:
+        for turn in range(_ENOUGH_STEPS if self._where == "one" else _ENOUGH_ROUNDS):
+            steps = [self._step(number) for number in list(self.kernels) if number in self.kernels]
+            wake_at = min(
+                (step.wake_at for step in steps if step.wake_at is not None), default=None
+            )
+            # A message between states takes no time, but an endless exchange of them does.
+            if any(step.busy for step in steps) or turn % 100 == 99:
                 self.seconds += _SLICE
-            elif not step.effects:
-                if step.wake_at is None:
+            elif not any(step.effects or step.posts for step in steps):
+                if wake_at is None:
                     return
-                self.seconds = step.wake_at
+                self.seconds = wake_at
         raise AssertionError("the processes do not come to rest")
+
+    def _step(self, number: int) -> Step:
+        step = self.kernels[number].step(self.seconds, budget=1000)
+        for to, posted in step.posts:
+            if to in self.kernels:
+                self.kernels[to].receive(posted)
+            else:
+                self.kernel.refuse(posted)
+        for effect in step.effects:
+            self._on_effect(effect, self.kernels.get(number, self.kernel))
+        return step
 
     def statistics(self) -> Statistics:
         """What the kernel holds."""
         return self.kernel.statistics()
+
+    def processes(self) -> list[ProcessInfo]:
+        """Every live process, wherever it is."""
+        return [process for kernel in self.kernels.values() for process in kernel.processes()]
 
     def _reply(self, ticket: int) -> Answer:
         self.settle()
         assert ticket in self._replies, f"main waits for ever: {self.kernel.processes()}"
         return self._replies.pop(ticket)
 
-    def _on_effect(self, effect: Effect) -> None:
+    def _on_effect(self, effect: Effect, kernel: Kernel) -> None:
         match effect:
             case Reply():
                 self._replies[effect.ticket] = effect.answer
             case Need():
-                self._provide(effect)
+                self._provide(effect, kernel)
+            case StateNeeded():
+                self._open_state()
+            case StateDone():
+                left = self.kernels.pop(effect.number).statistics()
+                assert (left.processes, left.timers) == (0, 0)
             case LinePrinted():
                 self.prints.append(effect.text)
             case ProcessExited():
                 self.exits.append(effect)
 
-    def _provide(self, need: Need) -> None:
+    def _provide(self, need: Need, kernel: Kernel) -> None:
         text = self._files.get(need.name)
         if need.kind == "zone":
-            self.kernel.provide_zone(need.name)
+            kernel.provide_zone(need.name)
         elif need.kind == "upgrade":
-            self._provide_newer(need.name, text)
+            self._provide_newer(need.name, text, kernel)
         elif text is None:
             message = f'{need.kind} not found: "{need.name}"'
-            self.kernel.refuse_source(need.kind, need.name, "NotFound", message)
+            kernel.refuse_source(need.kind, need.name, "NotFound", message)
         else:
             path = need.name.replace(":", "/") + ".lua"
-            self.kernel.provide_source(need.kind, need.name, path, text.encode())
+            kernel.provide_source(need.kind, need.name, path, text.encode())
 
-    def _provide_newer(self, entry: str, text: str | None) -> None:
+    def _provide_newer(self, entry: str, text: str | None, kernel: Kernel) -> None:
         path = entry.replace(":", "/") + ".lua"
-        fault = text and self.kernel.provide_source("entry", entry, path, text.encode())
+        fault = text and kernel.provide_source("entry", entry, path, text.encode())
         if fault:
-            self.kernel.refuse_source("upgrade", entry, "Invalid", fault)
+            kernel.refuse_source("upgrade", entry, "Invalid", fault)
         else:
-            self.kernel.confirm_source(entry)
+            kernel.confirm_source(entry)
 
     def __enter__(self) -> Self:
         return self
@@ -162,12 +219,15 @@ class World:
 
     def _end(self) -> None:
         """End what still runs; nothing may be left over."""
+        running = self.processes()
         ender = self.kernel.open_port()
-        for process in self.kernel.processes():
+        for process in running:
             self.kernel.request(ender, next(self._tickets), "terminate", None, process.pid)
+        self.kernel.close_port(ender)
         self.settle()
-        left = self.statistics()
-        assert (left.processes, left.names, left.timers) == (0, 0, 0)
+        for kernel in self.kernels.values():
+            left = kernel.statistics()
+            assert (left.processes, left.names, left.timers) == (0, 0, 0)
 
 
 def run(main: str, *args: Term, **others: str) -> Term | Fault:

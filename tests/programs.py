@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervise import Entry
 from supervise.testing import open_test_node
+from tests import placement
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -70,6 +71,7 @@ ENTRIES = {
 def node_of(**options: Any) -> AbstractAsyncContextManager[Node]:
     """A node with the programs, checked for leaks; what they print is dropped."""
     options.setdefault("output", lambda _pid, _text: None)
+    options.setdefault("hosts", [placement.now.host()])
     return open_test_node(entries={**ENTRIES, **options.pop("entries", {})}, **options)
 
 

@@ -58,6 +58,7 @@ def test_spawn(body, result):
     assert run(body) == result
 
 
+@pytest.mark.one_state("what happens elsewhere takes a turn of its state")
 def test_a_coroutine_that_never_waits_takes_turns_with_other_processes():
     with World() as world:
         world.add_main("busy", "coroutine.spawn(function() while not stop do process.pid() "
@@ -192,6 +193,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize(("body", "result"), PASSING.values(), ids=PASSING)
+@pytest.mark.lua("5.4", "5.5")
 def test_coroutines_of_lua(body, result):
     assert run(body) == result
 
@@ -206,6 +208,7 @@ def test_coroutines_of_lua(body, result):
     ],
 )
 @pytest.mark.parametrize("wait", ["time.sleep(1)", "channel.new():receive()"])
+@pytest.mark.lua("5.4", "5.5")
 def test_where_lua_cannot_suspend_the_error_says_so(call, wait):
     body = call.replace("WAIT", wait)
     assert run(body).message == "attempt to yield across a C-call boundary"
@@ -244,6 +247,7 @@ REFUSED = "cannot resume a coroutine that the scheduler runs"
         ("return coroutine.wrap(function() return coroutine.isyieldable() end)()", True),
     ],
 )
+@pytest.mark.lua("5.4", "5.5")
 def test_coroutines_that_the_scheduler_runs_are_its_own(body, result):
     assert run(body) == result
 
@@ -260,10 +264,12 @@ def test_coroutines_that_the_scheduler_runs_are_its_own(body, result):
         ("coroutine.yield(5)", "attempt to yield from outside a coroutine"),
     ],
 )
+@pytest.mark.lua("5.4", "5.5")
 def test_misuse_raises_at_the_line_of_the_caller(call, problem):
     assert run(f"\nlocal _ = {call}").message == f"app/main.lua:2: {problem}"
 
 
+@pytest.mark.one_state("what happens elsewhere takes a turn of its state")
 def test_a_spawn_that_does_not_wait_keeps_the_turn_of_its_process():
     with World() as world:
         world.run(

@@ -85,6 +85,7 @@ EXPRESSIONS = {
 
 
 @pytest.mark.parametrize(("expression", "result"), EXPRESSIONS.items())
+@pytest.mark.lua("5.4", "5.5")
 def test_error_objects(expression, result):
     assert run(f"{FULL} return {expression}") == result
 

@@ -7,6 +7,8 @@ import pytest
 from lua_api import Fault, ProcessExited
 from tests.lua_world import EPOCH, HOST, World, run
 
+pytestmark = pytest.mark.wander
+
 HUGE = 1_000_000
 
 # How Q ends: (name, what its main does, result, error as text; None is a normal end).
@@ -312,6 +314,7 @@ def test_the_order_at_an_end_is_messages_names_exit_link_down():
     assert run(body, q=q) == ["EXIT", True, "NotFound", True, True, 200, "LINK_DOWN"]
 
 
+@pytest.mark.one_state("what happens elsewhere takes a turn of its state")
 def test_exit_goes_to_every_watcher_before_link_down_goes_to_anybody():
     """A listener per process writes down the order in which events reach it."""
     body = f"""
@@ -363,6 +366,7 @@ def test_events_are_not_dropped_by_a_full_mailbox():
     assert found is True
 
 
+@pytest.mark.lua("5.4", "5.5")
 def test_what_a_process_owned_is_dropped_without_running_more_of_it():
     with World() as world:
         found = world.run(
@@ -393,6 +397,7 @@ def test_an_error_caught_by_pcall_ends_nothing():
     assert run(body) == [False, "x", False, "y", False, True]
 
 
+@pytest.mark.lua("5.4", "5.5")
 def test_no_memory_is_left_over_by_processes_that_ended():
     ends = ["return 1", "error('x')", "process.terminate(process.pid())"]
     with World() as world:

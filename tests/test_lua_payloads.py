@@ -77,6 +77,7 @@ def round_trip(expression, way):
 
 @EVERY_WAY
 @pytest.mark.parametrize("expression", SENDABLE)
+@pytest.mark.lua("5.4", "5.5")
 def test_what_can_be_sent_arrives_equal_and_of_the_same_types(expression, way):
     head, q = round_trip(expression, way)
     body = f"local value = {expression} local got, err = trip(value)"

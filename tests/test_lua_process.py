@@ -7,6 +7,8 @@ import pytest
 from lua_api import Fault
 from tests.lua_world import HOST, World, run
 
+pytestmark = pytest.mark.wander
+
 SPAWN = f"local function spawn(name, ...) return process.spawn('app:' .. name, '{HOST}', ...) end "
 
 # Sends what it is sent back to its sender, under the topic it came with.
@@ -29,6 +31,7 @@ def refused(call: str, **others: str) -> tuple[str, str]:
     return found[0], found[1]
 
 
+@pytest.mark.one_state("pids tell where a process lives")
 def test_a_pid_is_a_text_that_stays_the_same():
     body = "local a = process.pid() time.sleep('1s') return {a, a == process.pid()}"
     assert run(body) == ["{app:processes|0x00002}", True]
@@ -242,6 +245,7 @@ def test_unlisten_refuses_a_second_call_and_channels_that_are_no_listeners(ch):
     assert refused(f"process.unlisten({ch})")[0] == "Invalid"
 
 
+@pytest.mark.one_state("pids tell where a process lives")
 def test_the_parts_of_a_message_can_be_printed_as_fields():
     payloads = ['"text"', "5", "nil", "false", "{1}"]
     with World() as world:
@@ -260,6 +264,7 @@ def test_the_parts_of_a_message_can_be_printed_as_fields():
         assert world.prints[4].startswith("job\ttable: ")
 
 
+@pytest.mark.lua("5.4", "5.5")
 def test_a_field_of_a_message_is_used_like_its_value():
     body = """
       process.send(process.pid(), "job", {id = 3, list = {1, 2}, empty = nil})

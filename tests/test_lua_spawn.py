@@ -7,6 +7,8 @@ import pytest
 from lua_api import Fault, ProcessStarted
 from tests.lua_world import EPOCH, HOST, World, run
 
+pytestmark = pytest.mark.wander
+
 LOCALS = f"""
   local HOST = "{HOST}"
   local function spawn(name, ...) return process.spawn("app:" .. name, HOST, ...) end
@@ -319,6 +321,7 @@ def test_terminate_forces_and_no_more_lua_runs(child, dest):
     assert run(LOCALS + body, child=child, child2="time.sleep('1h')") == expected
 
 
+@pytest.mark.lua("5.4", "5.5")
 def test_a_process_that_terminates_itself_does_not_go_on():
     with World() as world:
         found = world.run(
@@ -365,6 +368,7 @@ def test_monitor_gives_one_exit_until_it_is_taken_back(dest):
     assert run(LOCALS + body, child=f"{WAITS} return 5") == expected
 
 
+@pytest.mark.one_state("what happens elsewhere takes a turn of its state")
 def test_an_unmonitored_process_ends_without_an_event():
     body = """
       local pid = process.spawn_monitored("app:child", HOST)
@@ -474,11 +478,15 @@ def test_options_are_set_all_or_none(options, trapped, before):
     assert run(body, before) == ([False, "Invalid", after] if refused else [True, "", after])
 
 
+@pytest.mark.one_state("pids tell where a process lives")
 def test_started_reports_readiness_and_a_value():
     with World() as world:
         started = []
         on_effect = world._on_effect
-        world._on_effect = lambda effect: (started.append(effect), on_effect(effect))
+        world._on_effect = lambda effect, kernel: (
+            started.append(effect),
+            on_effect(effect, kernel),
+        )
         found = world.run(
             """
             local ok, err = process.started({ready = print})

@@ -129,6 +129,7 @@ WAITING = {
 
 
 @pytest.mark.parametrize(("body", "result"), WAITING.values(), ids=WAITING)
+@pytest.mark.lua("5.4", "5.5")
 def test_time_that_waits(body, result):
     assert run(CLOCK + body) == result
 
@@ -167,6 +168,8 @@ def test_misuse_raises_at_the_line_of_the_caller(call, problem):
     assert run(f"\nlocal _ = {call}").message == f"app/main.lua:2: {problem}"
 
 
+@pytest.mark.one_state("steps the hub alone")
+@pytest.mark.lua("5.4", "5.5")
 def test_an_endless_sleep_does_not_end():
     with World() as world:
         world.add_main("sleeper", 'time.sleep(math.maxinteger) print("awake")')
@@ -209,9 +212,9 @@ class CountingWorld(World):
 
     needs = 0
 
-    def _on_effect(self, effect):
+    def _on_effect(self, effect, kernel):
         self.needs += isinstance(effect, Need)
-        super()._on_effect(effect)
+        super()._on_effect(effect, kernel)
 
 
 def test_a_location_is_asked_for_once_and_each_process_gets_its_own_error():
@@ -231,6 +234,8 @@ def test_a_location_is_asked_for_once_and_each_process_gets_its_own_error():
         assert world.needs == 2
 
 
+@pytest.mark.one_state("steps the hub alone")
+@pytest.mark.lua("5.4", "5.5")
 def test_a_ticker_that_is_late_keeps_its_rhythm():
     with World() as world:
         world.add_main(

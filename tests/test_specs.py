@@ -233,6 +233,18 @@ def test_an_allowance_of_instructions_needs_preemption(name):
     ]
 
 
+def test_a_host_says_how_its_lua_states_run():
+    assert not HostSpec("h").has_own_states
+    for options in ({"workers": 1}, {"isolation": "private"}, {"lua": "5.5"}):
+        assert HostSpec("h", **options).has_own_states
+    assert problems(HostSpec("h", workers=-1, isolation="open", lua="5", max_block=0)) == [
+        "h.workers: must be a whole number, at least 0, got -1",
+        'h.isolation: must be one of "shared", "private", got \'open\'',
+        'h.lua: must be one of "5.4", "5.5", "jit", got \'5\'',
+        "h.max_block: must be seconds, more than 0, got 0",
+    ]
+
+
 def test_specs_compare_and_evolve_and_are_frozen():
     spec = tree(labels={"a": "b"})
     assert spec == tree(labels={"a": "b"})

@@ -267,6 +267,8 @@ def test_hosts_are_read_and_written_too():
     data = {"name": "app:processes", "max_mailbox": 10}
     assert spec_to_data(host) == data
     assert host_from_data(data) == host
+    parallel = HostSpec("h", workers=2, isolation="private", lua="jit", max_block=0.5)
+    assert host_from_data(spec_to_data(parallel)) == parallel
     assert problems(host_from_data, {"nme": "h"}) == [
         "host.nme: is not a key of a host; did you mean 'name'?",
         "host.name: is missing",

@@ -344,6 +344,7 @@ async def test_killing_a_lua_child_is_a_killed_exit():
 # Giving up
 
 
+@pytest.mark.one_state("what happens elsewhere takes a turn of its state")
 async def test_a_tree_that_gives_up_is_one_error_out_of_the_block():
     """Invariants 24 and 77: it names supervisor, child, last error and times."""
     with pytest.raises(
@@ -649,6 +650,7 @@ async def test_a_node_that_ends_starts_no_tree():
     assert len(late) == 1
 
 
+@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
 async def test_a_supervisor_that_is_terminated_takes_all_of_its_descendants_along():
     """Invariant 2, however a supervisor ends."""
     async with trees_node() as node, node.open_process() as me:

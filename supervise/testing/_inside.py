@@ -57,6 +57,8 @@ def alarm_count(node: Node) -> int:
 
 
 def lua_bytes(node: Node) -> int:
-    """The memory that the Lua state needs, garbage not counted."""
+    """The memory that the Lua states need, garbage not counted."""
     node._kernel.collect_garbage()
+    if node.states is not None:
+        node.states.collect_garbage()
     return node.statistics().lua_bytes

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
+from attrs import evolve
 
 from lua_api import RestlessProcessesError, SimulatedKernel
 from specs import (
@@ -76,7 +77,9 @@ class SimulatedNode(Node):
         injector: Injector,
         seed: int,
     ) -> None:
-        super().__init__(kernel, sources, hosts, lambda _pid, _text: None)
+        # One kernel runs them all: a seed decides the order of everything only within one.
+        here = [evolve(host, workers=0, isolation="shared", lua="5.4") for host in hosts]
+        super().__init__(kernel, sources, here, lambda _pid, _text: None, 0.0)
         self._recorder = recorder
         self._injector = injector
         self._seed = seed

@@ -113,9 +113,9 @@ async def open_test_node(
             await _end_all(node, seen)
             found = {
                 **_leaks_in(node, seen),
-                "threads": _threads_besides(threads),
                 "memory": _memory_besides(node, memory + lua_memory),
             }
+    found["threads"] = _threads_besides(threads)
     leaks = [leak for sort in LEAKS if sort not in allow_leaks for leak in found[sort]]
     if leaks:
         raise LeakError(leaks)

@@ -1,6 +1,7 @@
 --- Calls of Lua processes to supervisors, whose code is Python: they leave as rows, and the process
 -- waits until the answer comes.
 
+local afar = require("kernel.afar")
 local copy = require("kernel.copy").copy
 local fault = require("kernel.fault")
 local op = require("kernel.op")
@@ -8,6 +9,7 @@ local outbox = require("kernel.outbox")
 local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local requests = require("kernel.requests")
+local state = require("kernel.state")
 local wire = require("kernel.wire")
 
 local kinds, new_fault = fault.kinds, fault.new
@@ -16,20 +18,29 @@ local M = {}
 
 local waiting, last = {}, 0
 
-requests.handlers[op.CALL_SUPERVISOR] = function(task, dest, verb, argument)
+--- Lets `task` wait for the answer of a supervisor.
+function M.call(task, dest, verb, argument)
   local target, failure = registry.find(dest)
   if not target then
     return true, nil, failure
+  elseif target.name then
+    return afar.resolve(task, M.call, nil, dest, verb, argument)
+  elseif target.state and not state.is_hub then
+    return afar.call_supervisor(task, target, verb, argument)
   elseif not (target.port and target.port.supervises) then
     return true, nil, new_fault(kinds.INVALID, "not a supervisor: " .. dest)
-  end
-  local ok, refusal = copy(argument, "spec")
-  if not ok then
-    return true, nil, new_fault(kinds.INVALID, refusal)
   end
   last = last + 1
   waiting[last] = task
   outbox.row(5, outbox.CALL, last, target.pid, verb, argument)
+end
+
+requests.handlers[op.CALL_SUPERVISOR] = function(task, dest, verb, argument)
+  local ok, copied = copy(argument, "spec")
+  if not ok then
+    return true, nil, new_fault(kinds.INVALID, copied)
+  end
+  return M.call(task, dest, verb, copied)
 end
 
 --- Brings the answer: a list of up to three values.

@@ -3,13 +3,17 @@
 -- started, CHILD_DOWN when it ended or did not start. Who learns of it at once gets no row: most starts
 -- and stops are over when the request for them returns, so that a supervisor need not wait for a step.
 
+local children_afar = require("kernel.children_afar")
 local fault = require("kernel.fault")
 local outbox = require("kernel.outbox")
+local peers = require("kernel.peers")
+local post = require("kernel.post")
 local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local scheduler = require("kernel.scheduler")
 local signals = require("kernel.signals")
 local spawn = require("kernel.spawn")
+local state = require("kernel.state")
 local wire = require("kernel.wire")
 
 local kinds, new_fault = fault.kinds, fault.new
@@ -22,16 +26,25 @@ local seats = {}
 local Seat = {}
 Seat.__index = Seat
 
+--- Tells the supervisor, which is known to the hub.
+local function tell(kind, ticket, a, b)
+  if state.is_hub then
+    outbox.row(4, outbox[kind], ticket, a, b)
+  else
+    post.row(0, 4, post[kind], ticket, a, b)
+  end
+end
+
 --- Spawning has answered: the chunk has run, or nothing has started.
 function Seat.on_answer(seat)
   local ticket = seat.ticket
   if seats[ticket] ~= seat then
     return
   elseif seat.r1 then
-    outbox.row(4, outbox.CHILD_UP, ticket, seat.r1, nil)
+    tell("CHILD_UP", ticket, seat.r1, nil)
   else
     seats[ticket] = nil
-    outbox.row(4, outbox.CHILD_DOWN, ticket, seat.r2, seat.child and seat.child.ending or nil)
+    tell("CHILD_DOWN", ticket, seat.r2, seat.child and seat.child.ending or nil)
   end
 end
 
@@ -39,7 +52,7 @@ end
 function Seat.started(seat, value)
   if seat.ready then
     seat.ready = false
-    outbox.row(4, outbox.CHILD_UP, seat.ticket, seat.child.pid, value)
+    tell("CHILD_UP", seat.ticket, seat.child.pid, value)
   end
 end
 
@@ -53,7 +66,7 @@ function Seat.ended(seat, proc, failure)
   if seat.answers then
     seat.r1, seat.r2 = failure, proc.ending
   else
-    outbox.row(4, outbox.CHILD_DOWN, ticket, failure, proc.ending)
+    tell("CHILD_DOWN", ticket, failure, proc.ending)
   end
 end
 
@@ -65,6 +78,10 @@ end
 -- @treturn[2] string the error, encoded: it has not started
 -- @treturn[3] nil when a row will tell
 function M.start(owner, ticket, entry, host, arguments, name, ready)
+  local found = registry.host(host)
+  if found and found.states then
+    return children_afar.start(owner, ticket, entry, found, arguments, name, ready)
+  end
   local list = false
   if arguments then
     local n
@@ -73,7 +90,7 @@ function M.start(owner, ticket, entry, host, arguments, name, ready)
   end
   local seat = setmetatable({
     ticket = ticket,
-    proc = registry.by_pid[owner],
+    proc = registry.by_pid[owner] or not state.is_hub and peers.of(owner),
     task = false,
     next = false,
     child = false,
@@ -81,6 +98,7 @@ function M.start(owner, ticket, entry, host, arguments, name, ready)
     ready = ready,
     seat = true,
     answers = false, -- whether its end is the answer to a request under way
+    here = true,
   }, Seat)
   seat.task = seat
   if not seat.proc then
@@ -129,7 +147,7 @@ end
 function M.stop(ticket, reason)
   local seat = seats[ticket]
   if not seat then
-    return nil
+    return children_afar.stop(ticket, reason)
   end
   local proc = seat.child
   if not proc or proc.loading or not signals.shut_down(proc, seat.proc.pid, reason) then
@@ -154,13 +172,38 @@ end
 function M.kill(ticket)
   local seat = seats[ticket]
   if not seat then
-    return false
+    return children_afar.kill(ticket)
   end
   vacate(seat)
   if seat.child then
     signals.terminate(seat.child)
   end
   return true
+end
+
+-- What the hub asks of the state in which a child lives.
+
+--- As `start`; what the call says goes back as a row.
+function M.start_for_hub(ticket, owner, host, entry, arguments, name, ready)
+  local pid, refusal = M.start(owner, ticket, entry, host, arguments, name, ready)
+  if pid then
+    tell("CHILD_UP", ticket, pid, nil)
+  elseif refusal then
+    tell("CHILD_DOWN", ticket, wire.decode(refusal), nil)
+  end
+end
+
+function M.stop_for_hub(ticket, reason)
+  local how, failure = M.stop(ticket, reason)
+  if how then
+    tell("CHILD_DOWN", ticket, failure and wire.decode(failure), how)
+  end
+end
+
+function M.kill_for_hub(ticket)
+  if M.kill(ticket) then
+    tell("CHILD_DOWN", ticket, nil, signals.TERMINATED)
+  end
 end
 
 return M

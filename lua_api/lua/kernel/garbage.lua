@@ -18,11 +18,20 @@ local NET = 256 * 1024
 -- What was in use and how many processes there were when this was last known, and the use a step ago.
 local base, processes, before
 
+-- Lua 5.5 has another name for it.
+local function set_pause(percent)
+  if _VERSION == "Lua 5.5" then
+    collectgarbage("param", "pause", percent)
+  else
+    collectgarbage("setpause", percent)
+  end
+end
+
 local function known(used)
   base, processes = used, registry.count
   -- In percent of what is in use at the end of a collection; Lua knows no more than 1000. Under a cap
   -- nothing may pile up.
-  collectgarbage("setpause", cpu.capped and 200 or floor(min(1000, max(200, 100 + 100 * NET / used))))
+  set_pause(cpu.capped and 200 or floor(min(1000, max(200, 100 + 100 * NET / used))))
 end
 
 --- Looks at the memory in use; called between steps.

@@ -6,15 +6,20 @@ local clock = require("kernel.clock")
 local garbage = require("kernel.garbage")
 local memory = require("kernel.memory")
 local outbox = require("kernel.outbox")
+local peers = require("kernel.peers")
+local placement = require("kernel.placement")
 local ports = require("kernel.ports")
+local post = require("kernel.post")
 local registry = require("kernel.registry")
 local relation = require("kernel.relation")
 local scheduler = require("kernel.scheduler")
 local signals = require("kernel.signals")
 local sources = require("kernel.sources")
+local state = require("kernel.state")
 local threads = require("kernel.threads")
 local timers = require("kernel.timers")
 local upgrade = require("kernel.upgrade")
+local visits = require("kernel.visits")
 local wire = require("kernel.wire")
 local zones = require("kernel.zones")
 
@@ -27,8 +32,15 @@ function M.set_clock(now, epoch)
   clock.now, clock.epoch = now, epoch
 end
 
---- Declares a host; `preempt` says whether its processes are stopped when they compute for long.
-function M.add_host(name, max_processes, max_mailbox, max_timers, preempt, max_instructions, max_run_instructions)
+--- Says which state of its node this is; before anything else.
+function M.set_state(number)
+  state.number, state.is_hub = number, number == 0
+end
+
+--- Declares a host whose processes live in this state, or also here.
+-- @param preempt whether its processes are stopped when they compute for long
+-- @param shared whether the hub chooses a state for each process
+function M.add_host(name, max_processes, max_mailbox, max_timers, preempt, max_instructions, max_run_instructions, shared)
   registry.add_host(name, {
     max_processes = max_processes,
     max_mailbox = max_mailbox,
@@ -37,11 +49,20 @@ function M.add_host(name, max_processes, max_mailbox, max_timers, preempt, max_i
     max_run_instructions = max_run_instructions,
     create = preempt and threads.stopped or threads.plain,
   })
+  registry.host(name).shared = shared
 end
 
 M.SLICE, M.LONGEST_TURN = threads.SLICE, threads.LONGEST_TURN
 M.open_factory = threads.open_factory
 M.limit_turns = threads.limit_turns
+
+-- In the hub: hosts whose processes live in states of their own.
+M.add_remote_host = placement.add_host
+M.open_state = placement.open
+
+M.receive = visits.receive
+M.refuse = visits.refuse
+M.lose_state = visits.lose
 
 --- Lets time be `now` (nanoseconds) and runs nothing.
 function M.set_time(now)
@@ -52,13 +73,14 @@ end
 function M.finish_step()
   local more, next_at = scheduler.outlook()
   garbage.check()
-  return more, next_at, outbox.take()
+  return more, next_at, outbox.take(), post.take()
 end
 
 --- Lets time be `now` (nanoseconds) and runs what can run; see scheduler.lua.
 -- @treturn boolean whether there is more to run
 -- @treturn number when the next timer goes off, or nil
 -- @treturn string the rows for the outside, or nil
+-- @treturn ... what goes to other states: a number, the bytes for it, and so on
 function M.step(now, budget)
   scheduler.begin(now)
   scheduler.run(budget)
@@ -141,6 +163,17 @@ end
 --- Who requires what: a pair of an entry and a module for each that a live process has loaded.
 function M.requirers()
   return wire.encode(upgrade.requirers())
+end
+
+--- The names of processes elsewhere, which the hub knows: a flat list of pids and lists of names.
+function M.names_elsewhere()
+  local rows = {}
+  for pid, peer in next, peers.by_pid do
+    if peer.names then
+      rows[#rows + 1] = { pid, relation.list(peer, "names") }
+    end
+  end
+  return wire.encode(rows)
 end
 
 --- Processes, names, pending timers, and the memory of the Lua state in bytes.

@@ -124,6 +124,23 @@ function M.refuse_event(proc)
   end
 end
 
+function M.has_room(proc)
+  return proc.mail < proc.program.host.max_mailbox
+end
+
+--- Puts a message into the mailbox even if it is full.
+-- @treturn boolean whether there is room for another one; nil and an error as `deliver`
+function M.deliver_anyway(proc, topic, payload, from)
+  local unread = proc.mail
+  proc.mail = -1
+  local ok, failure = M.deliver(proc, topic, payload, from)
+  proc.mail = unread + proc.mail + 1
+  if not ok then
+    return nil, failure
+  end
+  return M.has_room(proc)
+end
+
 --- Puts an event into the mailbox. Events are never dropped.
 function M.deliver_event(proc, event)
   local ch = M.events(proc)

@@ -19,6 +19,8 @@ local M = {
   CHILD_DOWN = 10, -- ticket, fault, `ending` of signals.lua: a supervised process ended or did not start
   CALL = 11, -- ticket, supervisor, verb, arguments: a process calls a supervisor
   UPGRADED = 12, -- pid, entry: a process runs new code
+  NEED_STATE = 13, -- host: a private host needs a new Lua state
+  STATE_DONE = 14, -- number: the process of a private state has ended
   -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED, STARTED and UPGRADED
   watched = false,
 }

@@ -2,6 +2,7 @@
 -- mailbox, names, links and monitors; their requests come from outside and so do not yield. A request
 -- that cannot be answered at once has a ticket, and its answer leaves as a REPLY row.
 
+local afar = require("kernel.afar")
 local channel = require("kernel.channel")
 local clock = require("kernel.clock")
 local fault = require("kernel.fault")
@@ -115,7 +116,7 @@ local function withdraw(task)
   else
     task.abandoned = true
     local child = task.child
-    if child and registry.by_pid[child.pid] == child then
+    if child and (child.state or registry.by_pid[child.pid] == child) then
       end_child(task.proc, child)
     end
   end
@@ -222,6 +223,7 @@ local system = {}
 --- Opens a port for the node itself. It is in no process table: nobody can list, reach or end it.
 function M.open_system()
   local proc = new_port("node")
+  proc.system = true
   system[proc.pid] = proc
   return proc.pid
 end
@@ -258,6 +260,9 @@ local asks = {}
 
 --- A message from outside is decoded into its receiver's own copy; for a port it stays as it is.
 local function post(target, topic, payload, from)
+  if target.state then
+    return afar.send_at_once(target, topic, payload, from)
+  end
   return mailbox.deliver(target, topic, target.port and payload or decode(payload), from)
 end
 

@@ -2,7 +2,10 @@
 
 local fault = require("kernel.fault")
 local outbox = require("kernel.outbox")
+local peers = require("kernel.peers")
+local post = require("kernel.post")
 local relation = require("kernel.relation")
+local state = require("kernel.state")
 
 local kinds, new_fault = fault.kinds, fault.new
 local byte, find, gsub = string.byte, string.find, string.gsub
@@ -16,15 +19,16 @@ M.count = 0
 
 local serial = 0
 
---- A host that nobody can find by its name.
+--- A host that nobody can find by its name. The pids of states other than the hub name their state.
 -- `limits` has max_processes and max_mailbox, and for hosts that run Lua max_timers,
 -- max_instructions, max_run_instructions, and `create`, which makes the coroutines (see threads.lua).
 function M.new_host(name, limits)
+  local number = state.is_hub and "0x%05x}" or state.number .. ":0x%05x}"
   return {
     name = name,
     count = 0,
     programs = {},
-    pid_form = "{" .. gsub(name, "%%", "%%%%") .. "|0x%05x}",
+    pid_form = "{" .. gsub(name, "%%", "%%%%") .. "|" .. number,
     max_processes = limits.max_processes,
     max_mailbox = limits.max_mailbox,
     max_timers = limits.max_timers,
@@ -54,6 +58,10 @@ function M.add(proc)
   M.count = M.count + 1
   local host = proc.program.host
   host.count = host.count + 1
+  if not state.is_hub then
+    proc.afar = 0
+    post.row(0, 3, post.BORN, proc.pid, proc.program.entry)
+  end
 end
 
 --- Takes a process out of the table: from now on it cannot be found.
@@ -62,6 +70,14 @@ function M.remove(proc)
   M.count = M.count - 1
   local host = proc.program.host
   host.count = host.count - 1
+end
+
+--- Takes a process back that has not run.
+function M.withdraw(proc)
+  M.remove(proc)
+  if proc.afar then
+    post.row(0, 6, post.ENDED, proc.pid, nil, nil, false, true)
+  end
 end
 
 --- All live processes, oldest first, or those of which `fits` is true.
@@ -75,7 +91,7 @@ function M.list(fits)
   end
   local age = {}
   for i = 1, n do
-    age[list[i]] = tonumber(string.match(list[i].pid, "|(0x%x+)}$"))
+    age[list[i]] = tonumber(string.match(list[i].pid, "(0x%x+)}$"))
   end
   table.sort(list, function(a, b)
     return age[a] < age[b]
@@ -88,7 +104,8 @@ local function is_pid(text)
   return byte(text, 1) == OPEN and byte(text, -1) == CLOSE and find(text, "|", 2, true) ~= nil
 end
 
---- The process behind a pid or a name; otherwise nil and an error that names what was not found.
+--- The process behind a pid or a name, or what stands for it here if it is elsewhere (see peers.lua);
+-- otherwise nil and an error that names what was not found.
 -- What is no text is nil without an error: the API raises for it.
 function M.find(dest)
   local proc = by_pid[dest] or by_name[dest]
@@ -97,19 +114,28 @@ function M.find(dest)
   end
   if type(dest) ~= "string" then
     return nil
-  elseif is_pid(dest) then
+  end
+  local pid = is_pid(dest)
+  local peer = peers.find(dest, pid)
+  if peer then
+    return peer
+  elseif pid then
     return nil, new_fault(kinds.NOT_FOUND, "process not found: " .. dest)
   end
   return nil, new_fault(kinds.NOT_FOUND, 'name not found: "' .. dest .. '"')
 end
 
+function M.not_registered(dest)
+  return new_fault(kinds.NOT_FOUND, "pid not registered: " .. dest)
+end
+
 --- As `find`, in the words of monitor, link and register.
 function M.find_registered(dest)
-  local proc = by_pid[dest] or by_name[dest]
+  local proc = by_pid[dest] or by_name[dest] or peers.find(dest, is_pid(dest))
   if proc then
     return proc
   end
-  return nil, new_fault(kinds.NOT_FOUND, "pid not registered: " .. dest)
+  return nil, M.not_registered(dest)
 end
 
 --- Gives `name` to a process.
@@ -120,9 +146,9 @@ function M.register(name, pid)
   if not is_pid(pid) then
     return nil, new_fault(kinds.INVALID, 'malformed pid "' .. pid .. '"')
   end
-  local proc = by_pid[pid]
+  local proc = by_pid[pid] or peers.by_pid[pid]
   if not proc then
-    return nil, new_fault(kinds.NOT_FOUND, "pid not registered: " .. pid)
+    return nil, M.not_registered(pid)
   end
   local holder = by_name[name]
   if holder == proc then

@@ -2,6 +2,7 @@
 -- returns `true, answer...` when the task can go on at once, or nothing when it waits or has ended.
 -- The arguments come from the API (lua_api/lua/api), which has checked their types.
 
+local afar = require("kernel.afar")
 local channel = require("kernel.channel")
 local clock = require("kernel.clock")
 local copy_module = require("kernel.copy")
@@ -14,6 +15,7 @@ local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local signals = require("kernel.signals")
 local spawn = require("kernel.spawn")
+local state = require("kernel.state")
 local timers = require("kernel.timers")
 local upgrade = require("kernel.upgrade")
 local wire = require("kernel.wire")
@@ -55,6 +57,8 @@ handlers[op.SEND] = function(task, dest, topic, payload)
     target, failure = find(dest)
     if not target then
       return true, nil, failure
+    elseif target.state then
+      return afar.send(task, target, topic, payload)
     end
   end
   if not is_scalar[type(payload)] or target.port then
@@ -268,28 +272,36 @@ handlers[op.IGNORE] = function(task)
   signals.ignore(proc)
 end
 
-handlers[op.TERMINATE] = function(_, dest)
-  local target, failure = find(dest)
-  if not target then
-    return true, nil, failure
+--- The handler of a request to end another process: `act` here, or `act_afar` where it is.
+local function ends(act, act_afar)
+  local function handle(task, dest, reason)
+    local target, failure = find(dest)
+    if not target then
+      return true, nil, failure
+    elseif target.name then
+      return afar.resolve(task, handle, nil, dest, reason)
+    elseif target.state then
+      return act_afar(task, target, task.proc.pid, reason)
+    end
+    return act(target, task.proc.pid, reason)
   end
-  signals.terminate(target)
-  return true, true
+  return handle
 end
 
-handlers[op.CANCEL] = function(task, dest, reason)
-  local target, failure = find(dest)
-  if not target then
-    return true, nil, failure
-  end
+handlers[op.TERMINATE] = ends(function(target)
+  signals.terminate(target)
+  return true, true
+end, afar.terminate)
+
+handlers[op.CANCEL] = ends(function(target, from, reason)
   -- The other events are bounded by what a process watches; anybody can ask anybody to end, and again.
-  failure = mailbox.refuse_event(target)
+  local failure = mailbox.refuse_event(target)
   if failure then
     return true, nil, failure
   end
-  signals.cancel(target, task.proc.pid, reason)
+  signals.cancel(target, from, reason)
   return true, true
-end
+end, afar.cancel)
 
 handlers[op.TRAP_LINKS] = function(task, on)
   task.proc.trap_links = on
@@ -298,28 +310,44 @@ end
 
 -- Watching
 
-local function between(act)
-  return function(task, dest)
+local function unregistered(dest)
+  return nil, registry.not_registered(dest)
+end
+
+local function between(act, act_afar)
+  local function handle(task, dest)
     local target, failure = registry.find_registered(dest)
     if not target then
       return true, nil, failure
+    elseif target.name then
+      return afar.resolve(task, handle, unregistered, dest)
+    elseif target.state then
+      return act_afar(task, target)
     end
     local ok, refusal = act(task.proc, target)
     return true, ok == nil and refusal == nil or ok, refusal
   end
+  return handle
 end
 
-handlers[op.MONITOR] = between(signals.monitor)
-handlers[op.LINK] = between(signals.link)
+handlers[op.MONITOR] = between(signals.monitor, afar.monitor)
+handlers[op.LINK] = between(signals.link, afar.link)
+
+local function nothing_to_do()
+  return true
+end
 
 local function idempotent(act)
-  return function(task, dest)
+  local function handle(task, dest)
     local target = find(dest)
-    if target then
+    if target and target.name then
+      return afar.resolve(task, handle, nothing_to_do, dest)
+    elseif target then
       act(task.proc, target)
     end
     return true, true
   end
+  return handle
 end
 
 handlers[op.UNMONITOR] = idempotent(signals.unmonitor)
@@ -327,17 +355,19 @@ handlers[op.UNLINK] = idempotent(signals.unlink)
 
 -- Names
 
-handlers[op.REGISTER] = function(_, name, pid)
-  return true, registry.register(name, pid)
+--- Names are the hub's: elsewhere a request for one goes there.
+local function of_names(act, act_afar)
+  return function(task, ...)
+    if state.is_hub then
+      return true, act(...)
+    end
+    act_afar(task, ...)
+  end
 end
 
-handlers[op.UNREGISTER] = function(_, name)
-  return true, registry.unregister(name)
-end
-
-handlers[op.LOOKUP] = function(_, name)
-  return true, registry.lookup(name)
-end
+handlers[op.REGISTER] = of_names(registry.register, afar.register)
+handlers[op.UNREGISTER] = of_names(registry.unregister, afar.unregister)
+handlers[op.LOOKUP] = of_names(registry.lookup, afar.lookup)
 
 -- Time
 

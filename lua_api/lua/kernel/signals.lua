@@ -7,9 +7,12 @@ local copy = require("kernel.copy").copy
 local fault = require("kernel.fault")
 local mailbox = require("kernel.mailbox")
 local outbox = require("kernel.outbox")
+local peers = require("kernel.peers")
+local post = require("kernel.post")
 local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local relation = require("kernel.relation")
+local state = require("kernel.state")
 local timers = require("kernel.timers")
 local wire = require("kernel.wire")
 
@@ -95,12 +98,41 @@ function M.answer_end(task, result, failure)
   queue.push(task)
 end
 
---- Ends one process; the processes that its failure ends are added to `doomed`.
-local function end_one(proc, result, failure, doomed)
-  drop_coroutines(proc)
-  registry.remove(proc)
+--- A relation of `proc` is no more.
+local function released(proc)
+  if proc.state then
+    peers.release(proc)
+  end
+end
+
+--- Tells the states in which a process is known that it has ended.
+local function tell_afar(proc, result, failure, taken_along)
+  local states = relation.take_all(proc, "afar")
+  for i = 1, #states do
+    post.row(states[i], 6, post.ENDED, proc.pid, result, failure, taken_along, proc.loading and true)
+  end
+end
+
+--- Has the hub, which frees the names of a process, tell the outside of its end.
+local function report(proc, entry, result, failure)
+  outbox.row(7, outbox.EXITED, proc.pid, entry, result, failure, clock.unix(), clock.now - proc.started)
+end
+
+--- Ends one process; the processes that its failure ends are added to `doomed`. For a peer it does
+-- what its end means to the processes here.
+-- @param taken_along whether the failure is that of a link
+local function end_one(proc, result, failure, doomed, taken_along)
+  if proc.state then
+    peers.drop(proc)
+  else
+    drop_coroutines(proc)
+    registry.remove(proc)
+  end
   if proc.names then
     registry.release_names(proc)
+  end
+  if proc.afar then
+    tell_afar(proc, result, failure, taken_along)
   end
   local spawner = proc.loading
   if spawner then
@@ -109,6 +141,7 @@ local function end_one(proc, result, failure, doomed)
   end
   if proc.owner then
     relation.remove(proc.owner, "owned", proc)
+    released(proc.owner)
   end
   -- Whoever sees the end of a supervisor sees none of its processes alive.
   if proc.owned then
@@ -126,7 +159,9 @@ local function end_one(proc, result, failure, doomed)
     for i = 1, #linked do
       local peer = linked[i]
       relation.remove(peer, "links", proc)
-      if failure ~= nil then
+      released(peer)
+      -- One that is elsewhere learns of it there.
+      if failure ~= nil and not peer.state then
         if peer.trap_links then
           deliver_event(peer, ending(M.LINK_DOWN, proc, nil, failure))
         else
@@ -140,7 +175,14 @@ local function end_one(proc, result, failure, doomed)
     local targets = relation.take_all(proc, "monitoring")
     for i = 1, #targets do
       relation.remove(targets[i], "monitors", proc)
+      released(targets[i])
     end
+  end
+  if proc.state then
+    if proc.started and outbox.watched and not proc.unseen then
+      report(proc, proc.entry, result, failure)
+    end
+    return
   end
   timers.drop_all(proc)
   if proc.seat then
@@ -148,34 +190,40 @@ local function end_one(proc, result, failure, doomed)
   end
   if proc.port then
     proc.port.on_end(proc, failure)
-  elseif outbox.watched and not spawner then
-    local program = proc.program
-    outbox.row(7, outbox.EXITED, proc.pid, program.entry, result, failure, clock.unix(), clock.now - proc.started)
+  elseif outbox.watched and not spawner and state.is_hub then
+    report(proc, proc.program.entry, result, failure)
+  end
+end
+
+local function finish(proc, result, failure, taken_along)
+  local doomed = proc.links and {}
+  end_one(proc, result, failure, doomed, taken_along)
+  if not doomed or not doomed[1] then
+    return
+  end
+  local following, at = taken_along and failure or linked_failure(proc, failure), 1
+  while doomed[at] do
+    local victim = doomed[at]
+    -- Links of a large group reach the same process more than once.
+    if registry.by_pid[victim.pid] == victim then
+      end_one(victim, nil, following, doomed, true)
+    end
+    doomed[at] = false
+    at = at + 1
   end
 end
 
 --- Ends a process, and every process that its failure takes along over links.
 -- @param failure nil for a normal end, otherwise an error object
 function M.finish(proc, result, failure)
-  if registry.by_pid[proc.pid] ~= proc then
-    return
-  end
-  local doomed = proc.links and {}
-  end_one(proc, result, failure, doomed)
-  if not doomed or not doomed[1] then
-    return
-  end
-  local following, at = linked_failure(proc, failure), 1
-  while doomed[at] do
-    local victim = doomed[at]
-    -- Links of a large group reach the same process more than once.
-    if registry.by_pid[victim.pid] == victim then
-      end_one(victim, nil, following, doomed)
-    end
-    doomed[at] = false
-    at = at + 1
+  if registry.by_pid[proc.pid] == proc then
+    finish(proc, result, failure, false)
   end
 end
+
+--- A process elsewhere has ended.
+-- @param taken_along whether by a link: then its failure names the origin already
+M.finish_peer = finish
 
 --- How a process was ended by others, or that its start is to be ignored: `proc.ending`, nil for BY_ITSELF.
 M.BY_ITSELF, M.SHUT_DOWN, M.TERMINATED, M.IGNORED = 0, 1, 2, 3
@@ -187,6 +235,9 @@ function M.ignore(proc)
 end
 
 function M.terminate(proc)
+  if proc.state then
+    return post.row(proc.state, 4, post.TERMINATE, 0, 0, proc.pid)
+  end
   proc.ending = M.TERMINATED
   M.finish(proc, nil, new_fault(kinds.CANCELED, "process terminated"))
 end
@@ -223,16 +274,28 @@ function M.end_shut_down(proc)
   M.finish(proc, nil, new_fault(kinds.CANCELED, "shutdown"))
 end
 
+--- The end of a process of this state is to be told to the state of `peer`.
+local function meet(proc, peer)
+  if peer.state then
+    peers.keep(peer)
+    relation.add(proc, "afar", peer.state)
+  end
+end
+
 --- Lets `proc` end with `owner`; without an owner it is its own.
 function M.own(owner, proc)
   if owner then
     proc.owner = owner
     relation.add(owner, "owned", proc)
+    meet(proc, owner)
   end
 end
 
 --- Asks a process to end: a CANCEL event.
 function M.cancel(proc, from, reason)
+  if proc.state then
+    return post.row(proc.state, 6, post.CANCEL, 0, 0, proc.pid, from, reason)
+  end
   deliver_event(proc, { kind = M.CANCEL, from = from, reason = reason, at = clock.unix() })
 end
 
@@ -242,12 +305,16 @@ function M.monitor(watcher, target)
     return nil, new_fault(kinds.ALREADY_EXISTS, "already monitoring " .. target.pid)
   end
   relation.add(watcher, "monitoring", target)
+  if target.state then
+    peers.keep(target)
+  end
   return true
 end
 
 function M.unmonitor(watcher, target)
   if relation.remove(target, "monitors", watcher) then
     relation.remove(watcher, "monitoring", target)
+    released(target)
   end
 end
 
@@ -256,23 +323,40 @@ function M.link(one, other)
   if one ~= other then
     relation.add(one, "links", other)
     relation.add(other, "links", one)
+    meet(one, other)
+    meet(other, one)
   end
 end
 
-function M.unlink(one, other)
+--- Undoes a link, in this state alone.
+-- @treturn boolean whether there was one
+function M.unlink_here(one, other)
   if relation.remove(one, "links", other) then
     relation.remove(other, "links", one)
+    released(other)
+    return true
+  end
+  return false
+end
+
+function M.unlink(one, other)
+  if M.unlink_here(one, other) and other.state then
+    post.row(other.state, 3, post.UNLINK, other.pid, one.pid)
   end
 end
 
 --- Lets `task` wait for the end of `proc`.
 function M.await(task, proc)
   relation.add(proc, "awaited_by", task)
+  if proc.state then
+    peers.keep(proc)
+  end
 end
 
 --- Takes `task` back from waiting for the end of `proc`.
 function M.unawait(task, proc)
   relation.remove(proc, "awaited_by", task)
+  released(proc)
 end
 
 return M

@@ -2,16 +2,20 @@
 -- The spawner waits until the chunk has run; the child runs before anybody else, so that for the
 -- spawner this takes no time.
 
+local afar = require("kernel.afar")
 local clock = require("kernel.clock")
 local copy_module = require("kernel.copy")
 local fault = require("kernel.fault")
 local op = require("kernel.op")
 local outbox = require("kernel.outbox")
+local peers = require("kernel.peers")
 local queue = require("kernel.queue")
 local refuse = require("kernel.refuse")
+local relation = require("kernel.relation")
 local registry = require("kernel.registry")
 local signals = require("kernel.signals")
 local sources = require("kernel.sources")
+local state = require("kernel.state")
 
 local copy, is_scalar = copy_module.copy, copy_module.is_scalar
 local kinds, new_fault = fault.kinds, fault.new
@@ -98,17 +102,31 @@ local function answer(spawner, value, failure)
   end
 end
 
---- Makes a supervised process known to its supervisor, and under its name, or returns nil and an error.
-local function seat(proc, place)
-  if place.name then
-    local ok, failure = registry.register(place.name, proc.pid)
-    if not ok then
-      return nil, failure
-    end
-  end
+--- Makes a supervised process known to its supervisor, and lets it run its chunk next.
+local function sit_down(proc, place)
   proc.seat = place
   signals.own(place.proc, proc)
-  return true
+  queue.push_front(proc)
+end
+
+--- Gives a supervised process its name first: without it, it does not start.
+local function take_seat(spawner, proc, place)
+  local function named(ok, failure)
+    if ok and registry.by_pid[proc.pid] == proc then
+      return sit_down(proc, place)
+    elseif not ok then
+      registry.withdraw(proc)
+      spawner.child = false
+      answer(spawner, nil, failure)
+    end
+  end
+  if not place.name then
+    named(true)
+  elseif state.is_hub then
+    named(registry.register(place.name, proc.pid))
+  else
+    afar.register(named, place.name, proc.pid)
+  end
 end
 
 --- Creates the process and lets it run its chunk next.
@@ -147,12 +165,7 @@ local function begin(spawner, host, entry, source, mode, list)
   end
   registry.add(proc)
   if mode.seat then
-    local ok, failure = seat(proc, mode)
-    if not ok then
-      registry.remove(proc)
-      spawner.child = false
-      return answer(spawner, nil, failure)
-    end
+    return take_seat(spawner, proc, mode)
   end
   -- One whose chunk spawns another, whose chunk spawns another, would keep all others from their turns.
   local depth = spawner.proc.loading and (spawner.proc.depth or 0) + 1 or 0
@@ -171,7 +184,7 @@ end
 -- A spawner from outside that gave up sets `abandoned`, and finds what was begun in `child`.
 function M.spawn(spawner, entry, host_name, mode, list)
   local host = registry.host(host_name)
-  if not host then
+  if not host and state.is_hub then
     return answer(spawner, nil, new_fault(kinds.NOT_FOUND, 'host not found: "' .. host_name .. '"'))
   end
   if list then
@@ -179,6 +192,11 @@ function M.spawn(spawner, entry, host_name, mode, list)
     if not ok then
       return answer(spawner, nil, refusal)
     end
+  end
+  if not host then
+    return afar.spawn(spawner, entry, { name = host_name }, mode, list)
+  elseif host.states or (host.shared and not mode.here) then
+    return afar.spawn(spawner, entry, host, mode, list)
   end
   local source = sources.get("entry", entry)
   if source then
@@ -195,7 +213,7 @@ end
 
 --- Attaches what the spawner asked for; a linked child follows a spawner that failed meanwhile.
 local function attach(proc, parent, mode)
-  local parent_lives = registry.by_pid[parent.pid] == parent
+  local parent_lives = registry.by_pid[parent.pid] == parent or peers.may_live(parent)
   if mode.link and parent_lives then
     signals.link(parent, proc)
   elseif mode.link then
@@ -221,6 +239,9 @@ function M.loaded(proc)
   if outbox.watched then
     local program = proc.program
     outbox.row(5, outbox.SPAWNED, proc.pid, program.entry, program.host.name, spawner.proc.pid)
+  end
+  if mode.watch then
+    relation.add(proc, "afar", mode.watch)
   end
   if mode.await then
     signals.await(spawner, proc)

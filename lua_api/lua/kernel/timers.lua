@@ -54,7 +54,7 @@ local function own(timer)
     next_timer.ahead = timer
   end
   proc.timers = timer
-  proc.timer_count = (proc.timer_count or 0) + 1
+  proc.timer_count = proc.timer_count + 1
 end
 
 local function disown(timer)
@@ -81,6 +81,8 @@ function M.set(timer, delay)
   timer.at, timer.serial = at >= now and at or math.huge, serial
   local count = M.count + 1
   -- First what may find no memory: a timer that was not set is nowhere.
+  local proc = timer.proc
+  proc.timer_count, proc.timers = proc.timer_count or 0, proc.timers or false
   heap[count] = timer
   M.count = count
   own(timer)
