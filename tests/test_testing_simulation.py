@@ -16,6 +16,7 @@ from supervise import (
     ChildStartFailed,
     Entry,
     ExitKind,
+    SuperviseError,
     SupervisorSpec,
     SupervisorStopping,
     current_process,
@@ -396,6 +397,26 @@ def test_a_python_child_has_faults(fault, effect, kinds):
 
     assert effects(trace) == [effect]
     assert [end.reason.kind for end in ends(trace, "worker")] == kinds
+
+
+async def stubborn():
+    try:
+        await worker()
+    except SuperviseError:
+        return
+
+
+@pytest.mark.parametrize("work", [worker, stubborn])
+def test_a_python_child_that_fails_before_it_hears_of_its_kill_was_killed(work):
+    """Invariant 33. With this seed it sends when it is dead already, and not yet cancelled."""
+    tree = SupervisorSpec("root", children=[ChildSpec("worker", task(work))])
+
+    trace = run(tree, KillAt("root/worker", 3), seed=652402855)
+
+    assert [end.reason.kind for end in ends(trace, "worker")] == [
+        ExitKind.KILLED,
+        ExitKind.SHUTDOWN,
+    ]
 
 
 def test_a_python_child_fails_to_start():
