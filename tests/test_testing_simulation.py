@@ -477,7 +477,7 @@ def test_an_error_of_the_program_comes_out():
 # Hypothesis
 
 
-@settings(max_examples=25)
+@settings(max_examples=max(25, settings.default.max_examples // 2))
 @given(data=st.data(), seed=seeds())
 def test_random_trees_under_random_faults_keep_the_invariants(data, seed):
     spec = data.draw(supervisor_specs())
