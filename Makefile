@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test matrix check bench mutants clean
+.PHONY: demo test matrix check fuzz bench mutants clean
 
 demo: $(VENV)/.run
 	$(BIN)/supervise run specs.examples.tree
@@ -27,6 +27,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Looks for failures until it is stopped, or for FUZZ_SECONDS; fuzz-failures.txt says what it found.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz
+
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
@@ -37,7 +41,7 @@ mutants: $(VENV)/.mutation
 	$(BIN)/mutmut results
 
 clean:
-	rm -rf $(VENV) mutants build dist .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) mutants fuzz-failures.txt build dist .hypothesis .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

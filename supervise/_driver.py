@@ -126,6 +126,11 @@ class Driver:
         """Give the other states their turn soon."""
         self._work.set()
 
+    def catch_up(self) -> None:
+        """Act on what has happened so far; the kernel tells of it when it is stepped."""
+        if self._pending and not self._closed:
+            self._step_here()
+
     def later(self, callback: Callable[[], None]) -> None:
         """Call back once others had their turn."""
         self._later.append(callback)
@@ -149,6 +154,13 @@ class Driver:
             self._budget = max(self._budget // 2, SHORTEST_STEP)
         elif took < LONGEST / 2:
             self._budget = min(self._budget * 2, SLICE)
+
+    def _step_here(self) -> None:
+        """Take a slice in the task that calls; the driver's own goes on with what is left."""
+        planned = self._wake_at
+        self._slice()
+        if self._pending or self._wake_at < planned or self._failure is not None:
+            self.kick()
 
     def _take_in(self, step: Step) -> None:
         self._wake_at = math.inf if step.wake_at is None else step.wake_at
@@ -218,11 +230,8 @@ class Driver:
         answer = self.kernel().request(pid, ticket, name, payload, *arguments)
         if answer is None:
             # Often all it takes is to let Lua run for a moment: no trip through the scheduler then.
-            planned = self._wake_at
             self._stepping, self._early = ticket, None
-            self._slice()
-            if self._pending or self._wake_at < planned or self._failure is not None:
-                self.kick()
+            self._step_here()
             self._stepping, answer = None, self._early
         else:
             self.kick()

@@ -9,7 +9,7 @@ import trio
 from msgspec import Struct
 
 from lua_api import Answer, Fault, Term, as_text, encode
-from supervise._errors import NodeClosedError, checked
+from supervise._errors import NodeClosedError, ProcessEndedError, checked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Sequence
@@ -298,6 +298,11 @@ class PythonProcess:
         self._ended = error
         self._scope.cancel()
 
+    def killed(self) -> Fault | None:
+        """Why somebody terminated this process; None if nobody did."""
+        ended = self._ended
+        return ended.fault if isinstance(ended, ProcessEndedError) and ended.terminated else None
+
     def close(self, failure: str | None) -> None:
         """End this process: normally, or with the text of its failure."""
         with suppress(NodeClosedError):
@@ -318,6 +323,8 @@ class PythonProcess:
             failure = f"{type(exc).__name__}: {exc}"
             raise
         finally:
+            # What was ended from outside must know, also where the block failed before it heard.
+            self._node.driver.catch_up()
             self.close(failure)
         if self._ended is not None and self._scope.cancelled_caught:
             raise self._ended

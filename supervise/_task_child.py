@@ -11,7 +11,7 @@ import trio
 
 from specs import ExitKind, ExitReason
 from supervise._child import KILLED, NORMAL, SHUTDOWN, RunningChild
-from supervise._errors import NameTakenError, ProcessEndedError
+from supervise._errors import NameTakenError
 from supervise._process import PythonProcess
 from supervise._reasons import EndedBeforeStarted, Unstoppable
 
@@ -181,17 +181,23 @@ class TaskChild(RunningChild):
             self._ignores = True
 
     def _failure(self, exc: BaseException) -> ExitReason:
-        if isinstance(exc, ProcessEndedError) and exc.terminated:
-            return ExitReason(ExitKind.KILLED, exc.fault)
         interrupt = _interrupt_in(exc)
         if interrupt is not None:
             self.supervisor.trees.interrupt(interrupt)
-        return ExitReason(ExitKind.ERROR, exc)
+        return self._killed() or ExitReason(ExitKind.ERROR, exc)
+
+    def _killed(self) -> ExitReason | None:
+        """The reason of a task that was terminated, whatever it did about that."""
+        fault = self._process.killed()
+        return None if fault is None else ExitReason(ExitKind.KILLED, fault)
 
     def _end(self) -> ExitReason:
         """How a task ended that raised nothing, but perhaps its own cancellation."""
         if self._late:
             return KILLED
+        killed = self._killed()
+        if killed is not None:
+            return killed
         if self.stopping or self._scope.cancelled_caught:
             return SHUTDOWN
         return NORMAL if self.is_up else ExitReason(ExitKind.ERROR, EndedBeforeStarted())

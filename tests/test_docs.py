@@ -1,6 +1,7 @@
 """Every code block of the README does what the README says."""
 
 import logging
+import os
 import re
 import shlex
 import subprocess
@@ -24,6 +25,17 @@ COMMANDS = [
     if kind == "console"
     for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
 ]
+# Which of the smallest plans Hypothesis ends with depends on its version.
+PLAN = re.compile(r"FaultPlan\(\[.*\]\)")
+QUICK = """
+from hypothesis import Phase, settings
+
+phases = [Phase.explicit, Phase.generate, Phase.shrink]
+settings.register_profile(
+    "quick", deadline=None, derandomize=True, database=None, max_examples=30, phases=phases
+)
+settings.load_profile("quick")
+"""
 
 
 @pytest.fixture
@@ -34,12 +46,30 @@ def _every_file(tmp_path, monkeypatch):
             path = tmp_path / re.match(r"(?:--|#) (\S+)\n", text)[1]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+        (tmp_path / "conftest.py").write_text(QUICK)
         yield
 
 
 def run(*command):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def run_python(words, shown):
+    """Run a script or tests with this Python; three dots stand for lines of no interest."""
+    if words[0] == "pytest":
+        words = ["-m", *words, "-p", "no:cacheprovider", "-p", "supervise.testing.plugin"]
+    else:
+        words = words[1:]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False, env=environment
+    )
+    parts = PLAN.sub("PLAN", shown).split("...\n")
+    pattern = ".*".join(map(re.escape, parts))
+    said = PLAN.sub("PLAN", done.stdout)
+    assert re.fullmatch(pattern, said, re.DOTALL), f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == (1 if "violated" in shown else 0)
 
 
 def rehearse(words):
@@ -62,6 +92,9 @@ def rehearse(words):
 @pytest.mark.parametrize(("command", "shown"), COMMANDS, ids=[command for command, _ in COMMANDS])
 def test_a_command_shows_what_the_readme_says(capfd, monkeypatch, command, shown):
     words = shlex.split(command)
+    if words[0] in {"pytest", "python"}:
+        run_python(words, shown)
+        return
     if not words[0].endswith("supervise"):
         rehearse(words)
         return
@@ -81,7 +114,8 @@ def test_a_command_shows_what_the_readme_says(capfd, monkeypatch, command, shown
 def test_every_block_is_run():
     assert {kind for kind, _ in BLOCKS} == {"lua", "python", "toml", "console"}
     names = [re.match(r"(?:# |-- lua/)(\S+?)(?:\.py|\.lua)?\n", text)[1] for text in FILES]
-    targets = {word for command, _ in COMMANDS for word in shlex.split(command)}
+    words = {word for command, _ in COMMANDS for word in shlex.split(command)}
+    targets = {word.removesuffix(".py") for word in words}
     # An entry, or a file, that no command runs is used by a Python block.
     targets |= {word for kind, text in BLOCKS if kind == "python" for word in USED.findall(text)}
     assert {name.replace("/", ":") for name in names} <= targets

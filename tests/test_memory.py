@@ -129,7 +129,8 @@ def fill(world):
           ok = pcall(function() t[#t + 1] = ("x"):rep(size) .. #t end)
           if not ok then size = size // 2 end
         end
-        while true do process.registry.register("name" .. #t, process.pid()) t[#t + 1] = 0 end""",
+        local n = 0
+        while true do n = n + 1 process.registry.register("name" .. n, process.pid()) end""",
     )
 
 

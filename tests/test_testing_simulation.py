@@ -16,6 +16,7 @@ from supervise import (
     ChildStartFailed,
     Entry,
     ExitKind,
+    SuperviseError,
     SupervisorSpec,
     SupervisorStopping,
     current_process,
@@ -398,6 +399,26 @@ def test_a_python_child_has_faults(fault, effect, kinds):
     assert [end.reason.kind for end in ends(trace, "worker")] == kinds
 
 
+async def stubborn():
+    try:
+        await worker()
+    except SuperviseError:
+        return
+
+
+@pytest.mark.parametrize("work", [worker, stubborn])
+def test_a_python_child_that_fails_before_it_hears_of_its_kill_was_killed(work):
+    """Invariant 33. With this seed it sends when it is dead already, and not yet cancelled."""
+    tree = SupervisorSpec("root", children=[ChildSpec("worker", task(work))])
+
+    trace = run(tree, KillAt("root/worker", 3), seed=652402855)
+
+    assert [end.reason.kind for end in ends(trace, "worker")] == [
+        ExitKind.KILLED,
+        ExitKind.SHUTDOWN,
+    ]
+
+
 def test_a_python_child_fails_to_start():
     trace = run(python_tree(), FailStart("root/worker", "no key"))
 
@@ -456,7 +477,7 @@ def test_an_error_of_the_program_comes_out():
 # Hypothesis
 
 
-@settings(max_examples=25)
+@settings(max_examples=max(25, settings.default.max_examples // 2))
 @given(data=st.data(), seed=seeds())
 def test_random_trees_under_random_faults_keep_the_invariants(data, seed):
     spec = data.draw(supervisor_specs())

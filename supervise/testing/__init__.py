@@ -66,7 +66,10 @@ if TYPE_CHECKING:
         UnknownInvariantError,
         check,
     )
+    from supervise.testing.model.running import predict
     from supervise.testing.nodes import LeakError, open_test_node
+    from supervise.testing.observing import Observed, observe
+    from supervise.testing.programs import Program
     from supervise.testing.seeding import SeedingError, current_seed, seeded, seeded_scheduler
 else:
     __getattr__, __dir__ = lazy_names(
@@ -133,7 +136,10 @@ else:
                 "UnknownInvariantError",
                 "check",
             ],
+            "supervise.testing.model.running": ["predict"],
             "supervise.testing.nodes": ["LeakError", "open_test_node"],
+            "supervise.testing.observing": ["Observed", "observe"],
+            "supervise.testing.programs": ["Program"],
             "supervise.testing.seeding": [
                 "SeedingError",
                 "current_seed",
@@ -170,10 +176,12 @@ __all__ = [
     "Linked",
     "LoseState",
     "Monitored",
+    "Observed",
     "Opened",
     "OutOfMemory",
     "PlanError",
     "Printed",
+    "Program",
     "RaiseInCall",
     "Ready",
     "Received",
@@ -198,7 +206,9 @@ __all__ = [
     "check",
     "current_seed",
     "kill_and_wait",
+    "observe",
     "open_test_node",
+    "predict",
     "run_until_idle",
     "seeded",
     "seeded_scheduler",

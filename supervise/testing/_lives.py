@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
@@ -58,6 +58,14 @@ class Life:
     def is_static(self) -> bool:
         """Whether its children have an order."""
         return self.declared is None or self.declared.strategy != "dynamic"
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether children restart together."""
+        return self.declared is not None and self.declared.strategy in _GROUPS
+
+
+_GROUPS: Final = ("one_for_all", "rest_for_one")
 
 
 @functools.lru_cache(maxsize=4)

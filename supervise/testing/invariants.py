@@ -14,6 +14,18 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from supervise.testing._invariants_order import (
+    children_start_in_order,
+    children_stop_in_reverse_order,
+    groups_stop_before_they_start,
+    nothing_starts_after_the_decision_to_end,
+    one_for_all_restarts_all,
+    one_for_one_stops_nobody,
+    one_request_to_stop,
+    rest_for_one_spares_earlier_children,
+    stops_come_to_an_end,
+    supervisors_end_as_they_decided,
+)
 from supervise.testing._invariants_process import (
     exit_once,
     failures_cross_links,
@@ -26,31 +38,23 @@ from supervise.testing._invariants_process import (
     nothing_is_left,
     pids_are_never_reused,
 )
-from supervise.testing._invariants_tree import (
-    children_start_in_order,
-    children_stop_in_reverse_order,
-    every_step_is_told_once,
-    groups_stop_before_they_start,
-    ids_are_unique,
+from supervise.testing._invariants_restart import (
     ignored_starts_leave_nothing,
     limits_are_not_reached_early,
-    nothing_outlives_its_supervisor,
-    nothing_starts_after_the_decision_to_end,
-    one_for_all_restarts_all,
-    one_for_one_stops_nobody,
-    one_life_at_a_time,
-    one_place_for_each_pid,
-    one_request_to_stop,
-    permanent_children_are_up,
     permanent_children_restart,
-    rest_for_one_spares_earlier_children,
     restarts_stay_within_the_limit,
     restarts_wait_for_their_backoff,
-    stops_come_to_an_end,
-    supervisors_end_as_they_decided,
     temporary_children_live_once,
     temporary_children_stop_nobody,
     transient_children_restart_after_failures,
+)
+from supervise.testing._invariants_tree import (
+    every_step_is_told_once,
+    ids_are_unique,
+    nothing_outlives_its_supervisor,
+    one_life_at_a_time,
+    one_place_for_each_pid,
+    permanent_children_are_up,
 )
 from supervise.testing._trace import Trace, show
 from supervise.testing._violation import NUMBERED, Invariant, Violation

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what a simulation takes: seeds, fault plans, trees and payloads.
+"""Hypothesis strategies: seeds, fault plans and trees for `simulate`, programs and payloads.
 
 Everything shrinks to little: short plans whose faults come early, small trees with plain ids.
 """
@@ -25,6 +25,10 @@ from specs import (
     lua,
 )
 from supervise.testing import _faults as f
+from supervise.testing.payloads import payloads
+from supervise.testing.program_strategies import lua_programs
+
+__all__ = ["PROGRAMS", "fault_plans", "lua_programs", "payloads", "seeds", "supervisor_specs"]
 
 _TIMES: Final = (0.0, 0.5, 1.0, 2.5, 5.0)
 _SPANS: Final = (0.5, 2.0, 30.0)
@@ -34,25 +38,6 @@ _SHUTDOWNS: Final[tuple[Any, ...]] = (5.0, 0, 0.2, BRUTAL_KILL)
 def seeds() -> st.SearchStrategy[int]:
     """Seeds for `simulate`: each is another schedule."""
     return st.integers(0, 2**32 - 1)
-
-
-def payloads() -> st.SearchStrategy[Any]:
-    """What can be sent between processes of both languages."""
-    scalars = (
-        st.none()
-        | st.booleans()
-        | st.integers(-(2**63), 2**63 - 1)
-        | st.floats(allow_nan=False)
-        | st.text(max_size=8)
-        | st.binary(max_size=8)
-    )
-    return st.recursive(
-        scalars,
-        lambda inner: (
-            st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
-        ),
-        max_leaves=10,
-    )
 
 
 # Fault plans
