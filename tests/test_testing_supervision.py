@@ -27,7 +27,6 @@ from supervise.testing.model.dynamic import ModelDynamicSupervisor
 from supervise.testing.model.supervision import ModelSupervisor
 from tests.plan_shell import Shell
 
-REASONS = {kind: ExitReason(kind, "why") for kind in ExitKind}
 CHANCES = (0.0, 0.5, 1.0)
 CALLS = {
     "start_child": io.StartChildCall,
@@ -50,11 +49,13 @@ class Chance:
 class Twins:
     """A planner in its shell and a model that are told the same."""
 
-    def __init__(self, spec, chance):
+    def __init__(self, spec, chance, path=None):
         dynamic = isinstance(spec, DynamicSupervisorSpec)
-        planner = (DynamicPlanner if dynamic else Planner)(spec, Chance(chance))
+        planner = (DynamicPlanner if dynamic else Planner)(spec, Chance(chance), path)
         self.shell = Shell(planner)
-        self.model = (ModelDynamicSupervisor if dynamic else ModelSupervisor)(spec, chance)
+        self.model = (ModelDynamicSupervisor if dynamic else ModelSupervisor)(spec, chance, path)
+        self.reasons = itertools.count()
+        self.heard = 0
         self.tickets = (f"call {n}" for n in itertools.count())
         self.tell(self.shell.start, self.model.start, next(self.tickets))
 
@@ -69,32 +70,51 @@ class Twins:
         shell, model = self.shell, self.model
         assert list(self.acts()) == model.acts
         model.acts.clear()
+        assert shell.events[self.heard :] == model.records[self.heard :]
+        self.heard = len(shell.events)
         assert (shell.finished is not None) == model.ended
-        assert [(key, row.state.value) for key, row in shell.table.items()] == model.table
+        assert [(key, row.state) for key, row in shell.table.items()] == model.table
         assert sorted(shell.timers.values()) == model.deadlines
-        said = {ticket: self.word(result) for ticket, result in shell.answers.items()}
-        assert said == model.answers
+        assert shell.answers == model.answers
+        for child in model.children.values():
+            self.agree_on(child, shell.planner.child(child.key))
+        self.agree_on_pids()
+
+    @staticmethod
+    def agree_on(child, row):
+        assert row.spec == child.spec
+        assert row.held == child.held
+        assert row.restarts == child.restarts
+        assert list(row.exits) == child.exits
+
+    def agree_on_pids(self):
+        """Callers of a dynamic supervisor know its children by the last pid of each."""
+        if isinstance(self.model, ModelDynamicSupervisor) and not self.model.ended:
+            keys = {child.pid: key for key, child in self.model.children.items()}
+            for n in range(self.shell.pids + 2):
+                pid = f"pid{n}"
+                assert self.shell.planner.number_of(pid) == keys.get(pid)
 
     def acts(self):
         """What the planner did about the last input."""
         for action in self.shell.outputs[-1]:
             match action:
                 case io.StartChild():
-                    yield ("start", action.child)
+                    yield ("start", action.child, action.incarnation, action.spec)
                 case io.StopChild():
-                    yield ("stop", action.child)
+                    yield ("stop", action.child, action.incarnation, action.spec)
                 case io.Finish():
-                    yield ("exit", action.reason.kind)
+                    yield ("exit", action.reason)
 
-    @staticmethod
-    def word(result):
-        return "done" if isinstance(result, io.Done) else result.why.value
+    def reason(self, kind):
+        """Why something ended: none is like another."""
+        return ExitReason(kind, f"why {next(self.reasons)}")
 
     # What may happen.
 
     def happen(self, kind, which, how):
         """One thing that is possible now."""
-        shell, reason = self.shell, list(ExitKind)[how % len(ExitKind)]
+        shell, reason = self.shell, self.reason(list(ExitKind)[how % len(ExitKind)])
         if kind == "progress" and (shell.starting or shell.stopping):
             kind = "up" if shell.starting and (which % 2 or not shell.stopping) else "down"
         if kind in {"up", "fail", "ignore"} and shell.starting:
@@ -109,28 +129,49 @@ class Twins:
             if shell.timers:
                 self.tell(shell.fire, self.model.due)
         elif kind == "stop":
-            self.tell(lambda: shell.stop(REASONS[reason]), self.model.stop, reason)
+            self.tell(lambda: self.shell.stop(reason), self.model.stop, reason)
+        elif kind == "late":
+            self.late(which, how, reason)
+
+    def late(self, which, how, reason):
+        """What is about a life that is over, or about nobody, changes nothing."""
+        spent = sorted(self.shell.spent, key=lambda life: life[1])
+        key, incarnation = spent[-1 - which % len(spent)] if spent else ("nobody", 0)
+        row = self.shell.table.get(key)
+        state = row.state.value if row is not None and row.incarnation == incarnation else None
+        about = (key, incarnation)
+        inputs = {
+            io.StartSucceeded(*about, "pid of nobody"): {"starting", "stopping"},
+            io.StartIgnored(*about): {"starting", "stopping"},
+            io.StartFailed(*about, reason): {"starting", "stopping"},
+            io.StopFinished(*about, reason): {"stopping"},
+            io.Exits((io.Exit(*about, reason),)): {"starting", "running", "stopping"},
+            io.TimerFired(10 * len(spent) + 10): set(),
+        }
+        late = [event for event, states in inputs.items() if state not in states]
+        if late:
+            assert self.shell.send(late[how % len(late)]) == []
 
     def stop_ends(self, key, reason):
         """What had ended while it was being stopped changes nothing, however late it comes (11)."""
         current = (
             next(known for known in self.shell.stopping if known[0] == key) in self.shell.alive
         )
-        to_model = self.model.down if current else lambda _: None
-        self.tell(lambda: self.shell.down(key, REASONS[reason]), to_model, key)
+        to_model = self.model.down if current else lambda *_: None
+        self.tell(lambda: self.shell.down(key, reason), to_model, key, reason)
 
     def start_ends(self, how, key, reason):
         if how == "up":
-            pid = f"pid{self.shell.pids + 1}"
-            self.tell(lambda: self.shell.up(key), self.model.up, key, pid)
+            pid, info = f"pid{self.shell.pids + 1}", f"info{self.shell.pids + 1}"
+            self.tell(lambda: self.shell.up(key, info), self.model.up, key, pid, info)
         elif how == "fail":
-            self.tell(lambda: self.shell.fail(key, REASONS[reason]), self.model.failed, key)
+            self.tell(lambda: self.shell.fail(key, reason), self.model.failed, key, reason)
         else:
             self.tell(lambda: self.shell.ignore(key), self.model.ignored, key)
 
-    def exit(self, keys, kind):
-        ends = [(key, kind) for key in keys]
-        to_shell = lambda: self.shell.exit(*keys, reason=REASONS[kind])  # noqa: E731
+    def exit(self, keys, reason):
+        ends = [(key, reason) for key in keys]
+        to_shell = lambda: self.shell.exit(*keys, reason=reason)  # noqa: E731
         self.tell(to_shell, self.model.exits, *ends)
 
     def call(self, name, about):
@@ -182,7 +223,11 @@ def supervisors(draw):
 
 
 dynamic_supervisors = st.builds(
-    DynamicSupervisorSpec, st.just("d"), max_children=st.sampled_from([float("inf"), 2]), **LIMITS
+    DynamicSupervisorSpec,
+    st.just("d"),
+    max_children=st.sampled_from([float("inf"), 2]),
+    extra_arguments=st.sampled_from([(), (0,)]),
+    **LIMITS,
 )
 # The first one, which is none, is what shrinking leaves.
 HAPPENINGS = (
@@ -192,6 +237,7 @@ HAPPENINGS = (
     + ["exit"] * 6
     + ["time"] * 4
     + ["down", "fail"] * 2
+    + ["late"]
 )
 SMALL = st.integers(0, 5)
 
@@ -229,7 +275,8 @@ STARTS = [("call", "start_child", "x", restart) for restart in Restart]
 
 
 def run(spec, chance, steps):
-    twins = Twins(spec, chance)
+    path = f"root/{spec.id}" if len(steps) % 2 else None
+    twins = Twins(spec, chance, path)
     for kind, *rest in steps:
         if kind != "call":
             twins.happen(kind, *rest)
