@@ -15,7 +15,7 @@ settings.load_profile("mutants")
 from supervise.testing.model.running import predict  # noqa: E402
 from supervise.testing.observing import observe  # noqa: E402
 from supervise.testing.program_strategies import lua_programs  # noqa: E402
-from tests import test_kernel_model  # noqa: E402
+from tests import test_kernel_model, test_testing_children  # noqa: E402
 from tests.puppets import World  # noqa: E402
 
 PROGRAMS = 300
@@ -54,6 +54,10 @@ def relations_are_ordered_sets():
 
 CHECKS = (
     relations_are_ordered_sets,
+    lambda: run_state_machine_as_test(
+        test_testing_children.SupervisedProcesses,
+        settings=test_testing_children.TestSupervisedProcesses.settings,
+    ),
     test_kernel_model.test_few_processes_watch_name_and_end_each_other,
     test_kernel_model.test_a_mailbox_keeps_what_nobody_took,
     programs_show_what_they_must,
