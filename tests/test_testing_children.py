@@ -412,3 +412,24 @@ class SupervisedProcesses(RuleBasedStateMachine):
 
 TestSupervisedProcesses = SupervisedProcesses.TestCase
 TestSupervisedProcesses.settings = settings(stateful_step_count=30)
+
+
+def test_of_processes_that_have_ended_nothing_is_kept():
+    """Invariant 67, for what a supervisor has started."""
+    kernel = Kernel()
+    kernel.add_host("h", max_processes=10, max_mailbox=10)
+    kernel.provide_source("entry", "worker", "worker.lua", WORKER)
+    owner, tickets = kernel.open_supervisor("top"), itertools.count(1)
+
+    def held() -> int:
+        for ticket in itertools.islice(tickets, 300):
+            arguments = encode_list(["wait", "deaf"])
+            kernel.start_child(ticket, owner, "worker", "h", args=arguments, name="it", ready=False)
+            kernel.step(0, 1000)
+            assert kernel.stop_child(ticket, "") is not None
+        kernel.collect_garbage()
+        return kernel.statistics().lua_bytes
+
+    held()
+    before = held()
+    assert held() < before + 3000

@@ -124,6 +124,9 @@ class Twins:
         elif kind == "exit" and shell.running:
             some = [key for key, _ in shell.running[which % len(shell.running) :]][: 1 + how % 3]
             self.exit(list(reversed(some)), reason)
+        elif kind == "exit both" and shell.running:
+            alive = [key for key, _ in shell.running]
+            self.exit([alive[which % len(alive)], *alive[how % len(alive) :][:2]], reason)
         elif kind == "time":
             shell.now += how * 0.25
             if shell.timers:
@@ -170,6 +173,7 @@ class Twins:
             self.tell(lambda: self.shell.ignore(key), self.model.ignored, key)
 
     def exit(self, keys, reason):
+        keys = list(dict.fromkeys(keys))
         ends = [(key, reason) for key in keys]
         to_shell = lambda: self.shell.exit(*keys, reason=reason)  # noqa: E731
         self.tell(to_shell, self.model.exits, *ends)
@@ -190,17 +194,21 @@ BACKOFFS = st.none() | st.builds(
 )
 
 
+def starts(name):
+    """What a child can be."""
+    return (lua("a:b", 1), lua("a:b"), SupervisorSpec(name))
+
+
 @st.composite
 def children(draw, name, *, significant=False):
     restart = draw(st.sampled_from(Restart))
     matters = significant and restart is not Restart.PERMANENT and draw(st.booleans())
-    return ChildSpec(
-        name, lua("a:b", 1), restart=restart, significant=matters, backoff=draw(BACKOFFS)
-    )
+    start = draw(st.sampled_from(starts(name)))
+    return ChildSpec(name, start, restart=restart, significant=matters, backoff=draw(BACKOFFS))
 
 
 LIMITS = {
-    "max_restarts": st.sampled_from([3, 50, 50, 50, 1, 0]),
+    "max_restarts": st.sampled_from([3, 50, 2, 50, 1, 50, 0]),
     "max_seconds": st.sampled_from([0.5, 5.0]),
 }
 
@@ -236,23 +244,25 @@ HAPPENINGS = (
     + ["up"] * 6
     + ["exit"] * 6
     + ["time"] * 4
+    + ["exit both"] * 3
     + ["down", "fail"] * 2
-    + ["late"]
+    + ["late", "ignore"]
 )
 SMALL = st.integers(0, 5)
 
 
 def events(*more):
-    return st.tuples(st.sampled_from([*HAPPENINGS, *more]), SMALL, SMALL)
+    return st.tuples(st.sampled_from([*HAPPENINGS, *more]), SMALL, SMALL).map(lambda step: [step])
 
 
 def histories(calls):
     """Some starts that go well, a long life, and maybe an end."""
+    several = st.lists(calls, min_size=1, max_size=3)
     return st.tuples(
-        st.sampled_from([4, 3, 2, 1, 0]).map(lambda n: [("up", 0, 0)] * n),
-        st.lists(_one_in(5, calls, events("ignore")), min_size=20, max_size=50),
-        st.lists(_one_in(5, calls, events("stop", "stop")), max_size=16),
-    ).map(lambda parts: [step for part in parts for step in part])
+        st.sampled_from([4, 3, 2, 1, 0]).map(lambda n: [[("up", 0, 0)]] * n),
+        st.lists(_one_in(5, several, events("ignore")), min_size=20, max_size=50),
+        st.lists(_one_in(5, several, events("stop", "stop")), max_size=16),
+    ).map(lambda parts: [step for part in parts for steps in part for step in steps])
 
 
 def _one_in(n, rare, common):
@@ -262,7 +272,7 @@ def _one_in(n, rare, common):
 STATIC_CALLS = st.tuples(
     st.just("call"),
     st.sampled_from(list(CALLS)),
-    st.sampled_from("abcdef"),
+    st.sampled_from("bacbdaef"),
     st.sampled_from(Restart),
 )
 DYNAMIC_CALLS = st.tuples(
@@ -284,7 +294,8 @@ def run(spec, chance, steps):
         name, about, restart = rest
         if name == "start_child":
             backoff = Backoff(initial=0.5, jitter=0.0) if restart is Restart.TRANSIENT else None
-            about = ChildSpec(str(about), lua("a:b", 1), restart=restart, backoff=backoff)
+            start = starts(str(about))[len(twins.shell.inputs) % 3]
+            about = ChildSpec(str(about), start, restart=restart, backoff=backoff)
         elif isinstance(about, int):
             pids = [c.pid for c in twins.model.children.values() if c.pid is not None]
             about = [*pids, "pid of nobody"][about % (len(pids) + 1)]
