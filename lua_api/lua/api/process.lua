@@ -94,7 +94,7 @@ local function spawner(name, mode)
       text(2, name, host)
     end
     local n = select("#", ...)
-    return results(yield(SPAWN, entry, host, mode, n > 0 and { n = n, ... }))
+    return yield(SPAWN, entry, host, mode, n > 0 and { n = n, ... })
   end
 end
 
@@ -165,7 +165,7 @@ end
 
 --- process.upgrades(): the channel that tells of newer code; who has called it is asked to upgrade.
 function M.upgrades()
-  return yield(op.UPGRADES)
+  return (yield(op.UPGRADES))
 end
 
 M.event = argument.read_only("process.event", {
