@@ -356,8 +356,10 @@ def test_it_is_reported_and_is_no_exit():
     with World() as world:
         seen: list[ProcessUpgraded] = []
         on_effect = world._on_effect
-        world._on_effect = lambda effect: (  # type: ignore[method-assign]
-            seen.append(effect) if isinstance(effect, ProcessUpgraded) else on_effect(effect)
+        world._on_effect = lambda effect, kernel: (  # type: ignore[method-assign]
+            seen.append(effect)
+            if isinstance(effect, ProcessUpgraded)
+            else on_effect(effect, kernel)
         )
         found = world.run("process.upgrade('app:new')", new="return process.pid()")
     assert seen == [ProcessUpgraded(found, "app:new")]

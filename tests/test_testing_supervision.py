@@ -27,7 +27,6 @@ from supervise.testing.model.dynamic import ModelDynamicSupervisor
 from supervise.testing.model.supervision import ModelSupervisor
 from tests.plan_shell import Shell
 
-REASONS = {kind: ExitReason(kind, "why") for kind in ExitKind}
 CHANCES = (0.0, 0.5, 1.0)
 CALLS = {
     "start_child": io.StartChildCall,
@@ -50,11 +49,13 @@ class Chance:
 class Twins:
     """A planner in its shell and a model that are told the same."""
 
-    def __init__(self, spec, chance):
+    def __init__(self, spec, chance, path=None):
         dynamic = isinstance(spec, DynamicSupervisorSpec)
-        planner = (DynamicPlanner if dynamic else Planner)(spec, Chance(chance))
+        planner = (DynamicPlanner if dynamic else Planner)(spec, Chance(chance), path)
         self.shell = Shell(planner)
-        self.model = (ModelDynamicSupervisor if dynamic else ModelSupervisor)(spec, chance)
+        self.model = (ModelDynamicSupervisor if dynamic else ModelSupervisor)(spec, chance, path)
+        self.reasons = itertools.count()
+        self.heard = 0
         self.tickets = (f"call {n}" for n in itertools.count())
         self.tell(self.shell.start, self.model.start, next(self.tickets))
 
@@ -69,32 +70,51 @@ class Twins:
         shell, model = self.shell, self.model
         assert list(self.acts()) == model.acts
         model.acts.clear()
+        assert shell.events[self.heard :] == model.records[self.heard :]
+        self.heard = len(shell.events)
         assert (shell.finished is not None) == model.ended
-        assert [(key, row.state.value) for key, row in shell.table.items()] == model.table
+        assert [(key, row.state) for key, row in shell.table.items()] == model.table
         assert sorted(shell.timers.values()) == model.deadlines
-        said = {ticket: self.word(result) for ticket, result in shell.answers.items()}
-        assert said == model.answers
+        assert shell.answers == model.answers
+        for child in model.children.values():
+            self.agree_on(child, shell.planner.child(child.key))
+        self.agree_on_pids()
+
+    @staticmethod
+    def agree_on(child, row):
+        assert row.spec == child.spec
+        assert row.held == child.held
+        assert row.restarts == child.restarts
+        assert list(row.exits) == child.exits
+
+    def agree_on_pids(self):
+        """Callers of a dynamic supervisor know its children by the last pid of each."""
+        if isinstance(self.model, ModelDynamicSupervisor) and not self.model.ended:
+            keys = {child.pid: key for key, child in self.model.children.items()}
+            for n in range(self.shell.pids + 2):
+                pid = f"pid{n}"
+                assert self.shell.planner.number_of(pid) == keys.get(pid)
 
     def acts(self):
         """What the planner did about the last input."""
         for action in self.shell.outputs[-1]:
             match action:
                 case io.StartChild():
-                    yield ("start", action.child)
+                    yield ("start", action.child, action.incarnation, action.spec)
                 case io.StopChild():
-                    yield ("stop", action.child)
+                    yield ("stop", action.child, action.incarnation, action.spec)
                 case io.Finish():
-                    yield ("exit", action.reason.kind)
+                    yield ("exit", action.reason)
 
-    @staticmethod
-    def word(result):
-        return "done" if isinstance(result, io.Done) else result.why.value
+    def reason(self, kind):
+        """Why something ended: none is like another."""
+        return ExitReason(kind, f"why {next(self.reasons)}")
 
     # What may happen.
 
     def happen(self, kind, which, how):
         """One thing that is possible now."""
-        shell, reason = self.shell, list(ExitKind)[how % len(ExitKind)]
+        shell, reason = self.shell, self.reason(list(ExitKind)[how % len(ExitKind)])
         if kind == "progress" and (shell.starting or shell.stopping):
             kind = "up" if shell.starting and (which % 2 or not shell.stopping) else "down"
         if kind in {"up", "fail", "ignore"} and shell.starting:
@@ -104,33 +124,58 @@ class Twins:
         elif kind == "exit" and shell.running:
             some = [key for key, _ in shell.running[which % len(shell.running) :]][: 1 + how % 3]
             self.exit(list(reversed(some)), reason)
+        elif kind == "exit both" and shell.running:
+            alive = [key for key, _ in shell.running]
+            self.exit([alive[which % len(alive)], *alive[how % len(alive) :][:2]], reason)
         elif kind == "time":
             shell.now += how * 0.25
             if shell.timers:
                 self.tell(shell.fire, self.model.due)
         elif kind == "stop":
-            self.tell(lambda: shell.stop(REASONS[reason]), self.model.stop, reason)
+            self.tell(lambda: self.shell.stop(reason), self.model.stop, reason)
+        elif kind == "late":
+            self.late(which, how, reason)
+
+    def late(self, which, how, reason):
+        """What is about a life that is over, or about nobody, changes nothing."""
+        spent = sorted(self.shell.spent, key=lambda life: life[1])
+        key, incarnation = spent[-1 - which % len(spent)] if spent else ("nobody", 0)
+        row = self.shell.table.get(key)
+        state = row.state.value if row is not None and row.incarnation == incarnation else None
+        about = (key, incarnation)
+        inputs = {
+            io.StartSucceeded(*about, "pid of nobody"): {"starting", "stopping"},
+            io.StartIgnored(*about): {"starting", "stopping"},
+            io.StartFailed(*about, reason): {"starting", "stopping"},
+            io.StopFinished(*about, reason): {"stopping"},
+            io.Exits((io.Exit(*about, reason),)): {"starting", "running", "stopping"},
+            io.TimerFired(10 * len(spent) + 10): set(),
+        }
+        late = [event for event, states in inputs.items() if state not in states]
+        if late:
+            assert self.shell.send(late[how % len(late)]) == []
 
     def stop_ends(self, key, reason):
         """What had ended while it was being stopped changes nothing, however late it comes (11)."""
         current = (
             next(known for known in self.shell.stopping if known[0] == key) in self.shell.alive
         )
-        to_model = self.model.down if current else lambda _: None
-        self.tell(lambda: self.shell.down(key, REASONS[reason]), to_model, key)
+        to_model = self.model.down if current else lambda *_: None
+        self.tell(lambda: self.shell.down(key, reason), to_model, key, reason)
 
     def start_ends(self, how, key, reason):
         if how == "up":
-            pid = f"pid{self.shell.pids + 1}"
-            self.tell(lambda: self.shell.up(key), self.model.up, key, pid)
+            pid, info = f"pid{self.shell.pids + 1}", f"info{self.shell.pids + 1}"
+            self.tell(lambda: self.shell.up(key, info), self.model.up, key, pid, info)
         elif how == "fail":
-            self.tell(lambda: self.shell.fail(key, REASONS[reason]), self.model.failed, key)
+            self.tell(lambda: self.shell.fail(key, reason), self.model.failed, key, reason)
         else:
             self.tell(lambda: self.shell.ignore(key), self.model.ignored, key)
 
-    def exit(self, keys, kind):
-        ends = [(key, kind) for key in keys]
-        to_shell = lambda: self.shell.exit(*keys, reason=REASONS[kind])  # noqa: E731
+    def exit(self, keys, reason):
+        keys = list(dict.fromkeys(keys))
+        ends = [(key, reason) for key in keys]
+        to_shell = lambda: self.shell.exit(*keys, reason=reason)  # noqa: E731
         self.tell(to_shell, self.model.exits, *ends)
 
     def call(self, name, about):
@@ -149,17 +194,21 @@ BACKOFFS = st.none() | st.builds(
 )
 
 
+def starts(name):
+    """What a child can be."""
+    return (lua("a:b", 1), lua("a:b"), SupervisorSpec(name))
+
+
 @st.composite
 def children(draw, name, *, significant=False):
     restart = draw(st.sampled_from(Restart))
     matters = significant and restart is not Restart.PERMANENT and draw(st.booleans())
-    return ChildSpec(
-        name, lua("a:b", 1), restart=restart, significant=matters, backoff=draw(BACKOFFS)
-    )
+    start = draw(st.sampled_from(starts(name)))
+    return ChildSpec(name, start, restart=restart, significant=matters, backoff=draw(BACKOFFS))
 
 
 LIMITS = {
-    "max_restarts": st.sampled_from([3, 50, 50, 50, 1, 0]),
+    "max_restarts": st.sampled_from([3, 50, 2, 50, 1, 50, 0]),
     "max_seconds": st.sampled_from([0.5, 5.0]),
 }
 
@@ -182,7 +231,11 @@ def supervisors(draw):
 
 
 dynamic_supervisors = st.builds(
-    DynamicSupervisorSpec, st.just("d"), max_children=st.sampled_from([float("inf"), 2]), **LIMITS
+    DynamicSupervisorSpec,
+    st.just("d"),
+    max_children=st.sampled_from([float("inf"), 2]),
+    extra_arguments=st.sampled_from([(), (0,)]),
+    **LIMITS,
 )
 # The first one, which is none, is what shrinking leaves.
 HAPPENINGS = (
@@ -191,22 +244,25 @@ HAPPENINGS = (
     + ["up"] * 6
     + ["exit"] * 6
     + ["time"] * 4
+    + ["exit both"] * 3
     + ["down", "fail"] * 2
+    + ["late", "ignore"]
 )
 SMALL = st.integers(0, 5)
 
 
 def events(*more):
-    return st.tuples(st.sampled_from([*HAPPENINGS, *more]), SMALL, SMALL)
+    return st.tuples(st.sampled_from([*HAPPENINGS, *more]), SMALL, SMALL).map(lambda step: [step])
 
 
 def histories(calls):
     """Some starts that go well, a long life, and maybe an end."""
+    several = st.lists(calls, min_size=1, max_size=3)
     return st.tuples(
-        st.sampled_from([4, 3, 2, 1, 0]).map(lambda n: [("up", 0, 0)] * n),
-        st.lists(_one_in(5, calls, events("ignore")), min_size=20, max_size=50),
-        st.lists(_one_in(5, calls, events("stop", "stop")), max_size=16),
-    ).map(lambda parts: [step for part in parts for step in part])
+        st.sampled_from([4, 3, 2, 1, 0]).map(lambda n: [[("up", 0, 0)]] * n),
+        st.lists(_one_in(5, several, events("ignore")), min_size=20, max_size=50),
+        st.lists(_one_in(5, several, events("stop", "stop")), max_size=16),
+    ).map(lambda parts: [step for part in parts for steps in part for step in steps])
 
 
 def _one_in(n, rare, common):
@@ -216,7 +272,7 @@ def _one_in(n, rare, common):
 STATIC_CALLS = st.tuples(
     st.just("call"),
     st.sampled_from(list(CALLS)),
-    st.sampled_from("abcdef"),
+    st.sampled_from("bacbdaef"),
     st.sampled_from(Restart),
 )
 DYNAMIC_CALLS = st.tuples(
@@ -229,7 +285,8 @@ STARTS = [("call", "start_child", "x", restart) for restart in Restart]
 
 
 def run(spec, chance, steps):
-    twins = Twins(spec, chance)
+    path = f"root/{spec.id}" if len(steps) % 2 else None
+    twins = Twins(spec, chance, path)
     for kind, *rest in steps:
         if kind != "call":
             twins.happen(kind, *rest)
@@ -237,7 +294,8 @@ def run(spec, chance, steps):
         name, about, restart = rest
         if name == "start_child":
             backoff = Backoff(initial=0.5, jitter=0.0) if restart is Restart.TRANSIENT else None
-            about = ChildSpec(str(about), lua("a:b", 1), restart=restart, backoff=backoff)
+            start = starts(str(about))[len(twins.shell.inputs) % 3]
+            about = ChildSpec(str(about), start, restart=restart, backoff=backoff)
         elif isinstance(about, int):
             pids = [c.pid for c in twins.model.children.values() if c.pid is not None]
             about = [*pids, "pid of nobody"][about % (len(pids) + 1)]

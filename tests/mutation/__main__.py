@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def explained() -> set[str]:
-    """Changes that nobody can see: `file: change` a line, below a comment that says why."""
+    """Changes nobody can see: `file:function: change` a line, below a comment that says why."""
     lines = EXPLAINED.read_text().splitlines() if EXPLAINED.exists() else []
     return {line for line in lines if line and not line.startswith("#")}
 
@@ -62,13 +62,14 @@ def survey(name: str, lines: str, known: set[str]) -> Counter[str]:
     for mutant in mutants(original.decode()):
         if lines and not int(first) <= mutant.line <= int(last or first):
             continue
-        if f"{name}: {mutant.change}" in known:
+        where = f"{name}:{mutant.function}: {mutant.change}"
+        if where in known:
             counts["explained"] += 1
             continue
         fate = try_out(name, mutant)
         counts[fate] += 1
         if fate == SURVIVED:
-            print(f"{name}:{mutant.line}: {mutant.change}", flush=True)
+            print(f"{where}  -- line {mutant.line}", flush=True)
     print(summary(name, counts), flush=True)
     return counts
 

@@ -44,6 +44,9 @@ _STATEMENT = re.compile(
     r"^\s+(?!local\b)(?:return\b.*|break|[A-Za-z_][\w.:\[\] ,]*(?:\(.*\)|\s=\s.*))$"
 )
 _OPEN_END = re.compile(r"(?:\bfunction\s*\(.*\)|\b(?:then|do|and|or)|[-+*/(,{=.])$")
+_FUNCTION = re.compile(
+    r"^(?:local )?(?:function ([\w.:]+)|(\w[\w.\[\]]*) = function)\b", re.MULTILINE
+)
 # Other conditions have an operator that is changed anyway.
 _CONDITION = re.compile(r"^(\s*(?:if|elseif|while)\s)(?!.*(?:==|~=|\bnot\b))(.*)(\s(?:then|do))$")
 
@@ -54,11 +57,13 @@ class Mutant:
 
     Attributes:
         line: Where, from 1.
+        function: The last one that begins at or above it, at the edge of the file.
         change: The line before and after.
         text: The whole.
     """
 
     line: int
+    function: str
     change: str
     text: str
 
@@ -116,4 +121,6 @@ def _mutant(text: str, start: int, end: int, changed: str) -> Mutant:
     line = text.count("\n", 0, start) + 1
     result = text[:start] + changed + text[end:]
     old, new = (whole.split("\n")[line - 1].strip() for whole in (text, result))
-    return Mutant(line, f"{old}  =>  {new or '(removed)'}", result)
+    functions = [one or other for one, other in _FUNCTION.findall(text[:end])]
+    function = functions[-1] if functions else "file"
+    return Mutant(line, function, f"{old}  =>  {new or '(removed)'}", result)

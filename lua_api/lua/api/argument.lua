@@ -49,6 +49,15 @@ function M.at_caller(ok, ...)
   error((...), 2)
 end
 
+--- What a request gave: a value, or one and what was wrong; the slots of an answer that it did not use are cut.
+-- Called as `return results(yield(...))`.
+function M.results(value, failure)
+  if failure == nil then
+    return value
+  end
+  return value, failure
+end
+
 --- A table that no process can change: reads go to `fields`, writes raise.
 function M.read_only(name, fields)
   return setmetatable({}, {

@@ -62,10 +62,12 @@ end
 function methods.send(ch, value)
   check_sendable("send", ch)
   local sent, failure = yield(CHANNEL_SEND, ch, value)
-  if sent == false then
+  if sent then
+    return true
+  elseif sent == false then
     error("send on closed channel", 2)
   end
-  return sent, failure
+  return nil, failure
 end
 
 function methods.close(ch)
@@ -105,7 +107,7 @@ function M.new(capacity)
   elseif capacity < 0 or capacity ~= floor(capacity) then
     error("bad argument #1 to 'new' (a whole number >= 0 expected, got " .. tostring(capacity) .. ")", 2)
   end
-  return yield(op.CHANNEL, capacity)
+  return (yield(op.CHANNEL, capacity))
 end
 
 --- channel.select{case, ..., default = true}: the first ready case in list order.

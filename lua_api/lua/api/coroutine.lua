@@ -189,7 +189,7 @@ function M.spawn(fn, ...)
       return call((table.unpack or unpack)(arguments, 1, arguments.n))
     end
   end
-  return yield(op.COROUTINE, body, fn)
+  return (yield(op.COROUTINE, body, fn))
 end
 
 return M

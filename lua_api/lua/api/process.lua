@@ -7,7 +7,7 @@ local fault = require("kernel.fault")
 local op = require("kernel.op")
 local signals = require("kernel.signals")
 
-local bad, text, optional_text = argument.bad, argument.text, argument.optional_text
+local bad, text, optional_text, results = argument.bad, argument.text, argument.optional_text, argument.results
 local kinds, new_fault = fault.kinds, fault.new
 local state_of = channel.state_of
 local select, type = select, type
@@ -45,10 +45,11 @@ function M.send(dest, topic, ...)
     return nil, failure
   end
   local sent, failure = yield(SEND, dest, topic, { ... })
-  if not sent then
-    check_refused(dest, topic)
+  if sent then
+    return true
   end
-  return sent, failure
+  check_refused(dest, topic)
+  return nil, failure
 end
 
 function M.listen(topic, options)
@@ -63,22 +64,22 @@ function M.listen(topic, options)
       bad(2, "listen", "option 'message' as boolean", with_messages)
     end
   end
-  return yield(op.LISTEN, topic, with_messages == true)
+  return results(yield(op.LISTEN, topic, with_messages == true))
 end
 
 function M.inbox()
-  return yield(op.INBOX)
+  return (yield(op.INBOX))
 end
 
 function M.events()
-  return yield(op.EVENTS)
+  return (yield(op.EVENTS))
 end
 
 function M.unlisten(ch)
   if not state_of[ch] then
     bad(1, "unlisten", "channel", ch)
   end
-  return yield(op.UNLISTEN, ch)
+  return results(yield(op.UNLISTEN, ch))
 end
 
 --- The four spawns and exec differ in what is attached to the child before its first step.
@@ -106,14 +107,14 @@ M.exec = spawner("exec", { await = true })
 function M.cancel(dest, reason)
   text(1, "cancel", dest)
   optional_text(2, "cancel", reason)
-  return yield(op.CANCEL, dest, reason or "")
+  return results(yield(op.CANCEL, dest, reason or ""))
 end
 
 --- Functions of one destination.
 local function towards(name, number)
   return function(dest)
     text(1, name, dest)
-    return yield(number, dest)
+    return results(yield(number, dest))
   end
 end
 
@@ -147,7 +148,7 @@ function M.set_options(options)
 end
 
 function M.started(value)
-  return yield(op.STARTED, value)
+  return results(yield(op.STARTED, value))
 end
 
 --- process.ignore(): ends the process before it has started; for its supervisor that is no failure.
@@ -164,7 +165,7 @@ end
 
 --- process.upgrades(): the channel that tells of newer code; who has called it is asked to upgrade.
 function M.upgrades()
-  return yield(op.UPGRADES)
+  return (yield(op.UPGRADES))
 end
 
 M.event = argument.read_only("process.event", {
@@ -186,12 +187,12 @@ function registry.register(name, pid, scope)
   if scope ~= nil and scope ~= registry.LOCAL then
     return scope_refused(scope)
   end
-  return yield(op.REGISTER, name, pid or cpu.task.proc.pid)
+  return results(yield(op.REGISTER, name, pid or cpu.task.proc.pid))
 end
 
 function registry.lookup(name)
   text(1, "lookup", name)
-  return yield(op.LOOKUP, name)
+  return results(yield(op.LOOKUP, name))
 end
 
 function registry.unregister(name, scope)
@@ -200,7 +201,7 @@ function registry.unregister(name, scope)
   if scope ~= nil and scope ~= registry.LOCAL then
     return scope_refused(scope)
   end
-  return yield(op.UNREGISTER, name)
+  return results(yield(op.UNREGISTER, name))
 end
 
 M.registry = argument.read_only("process.registry", registry)

@@ -14,7 +14,7 @@ local M = {}
 local function of_supervisor(name)
   return function(dest)
     text(1, name, dest)
-    return yield(op.CALL_SUPERVISOR, dest, name)
+    return argument.results(yield(op.CALL_SUPERVISOR, dest, name))
   end
 end
 
@@ -23,7 +23,7 @@ local function of_child(name)
   return function(dest, child)
     text(1, name, dest)
     text(2, name, child)
-    return yield(op.CALL_SUPERVISOR, dest, name, child)
+    return argument.results(yield(op.CALL_SUPERVISOR, dest, name, child))
   end
 end
 
@@ -35,7 +35,11 @@ function M.start_child(dest, spec)
   if type(spec) ~= "table" then
     argument.bad(2, "start_child", "table", spec)
   end
-  return yield(op.CALL_SUPERVISOR, dest, "start_child", spec)
+  local pid, failure, value = yield(op.CALL_SUPERVISOR, dest, "start_child", spec)
+  if value == nil then
+    return argument.results(pid, failure)
+  end
+  return pid, failure, value
 end
 
 M.terminate_child = of_child("terminate_child")

@@ -44,7 +44,7 @@ function M.sleep(d)
   elseif delay <= 0 then
     return true
   end
-  return yield(op.SLEEP, delay)
+  return argument.results(yield(op.SLEEP, delay))
 end
 
 --- Passes on a delay that lies in the future; otherwise nil and an error.
@@ -61,7 +61,7 @@ function M.after(d)
   if not delay then
     return nil, failure
   end
-  return yield(op.AFTER, delay)
+  return argument.results(yield(op.AFTER, delay))
 end
 
 -- Timers and tickers: the object names a timer of the kernel and holds its channel.
@@ -88,7 +88,7 @@ local function class(name)
   --- Returns true if it had not fired.
   function methods.stop(object)
     check("stop", object)
-    return yield(op.TIMER_STOP, object)
+    return argument.results(yield(op.TIMER_STOP, object))
   end
 
   classes.refuse(metatable, name)
@@ -105,7 +105,7 @@ function timer_methods.reset(object, d)
   if not delay then
     return nil, failure
   end
-  return yield(op.TIMER_RESET, object, delay)
+  return argument.results(yield(op.TIMER_RESET, object, delay))
 end
 
 local function maker(name, metatable, number)
@@ -136,7 +136,7 @@ function M.load_location(name)
   elseif name == "UTC" then
     return values.utc
   end
-  return yield(op.LOCATION, name)
+  return argument.results(yield(op.LOCATION, name))
 end
 
 return M

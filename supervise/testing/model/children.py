@@ -1,31 +1,41 @@
 """The reference model of what all supervisors share: one child's life, the limit, the backoff.
 
 A supervisor model is told what happens (`up`, `failed`, `exits`, calls, ...), in the words of
-supervision.md, and says what is done: `acts` has each start, stop and the end, in order; `answers`
-what callers got; `deadlines` when something goes on by itself. Numbers in brackets are invariants.
+supervision.md, and says what is done: `acts` has each start, stop and the end, in order; `records`
+what is published; `answers` what callers got; `deadlines` when something goes on by itself. Numbers
+in brackets are invariants.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from specs import Backoff, ChildSpec, DynamicSupervisorSpec, ExitKind, Restart, SupervisorSpec
+from specs import (
+    Backoff,
+    ChildSpec,
+    DynamicSupervisorSpec,
+    ExitKind,
+    ExitReason,
+    LuaStart,
+    Restart,
+    SupervisorSpec,
+    TaskStart,
+)
+from supervise import _events as ev
+from supervise._events import ChildState
+from supervise._history import PastExit
+from supervise._plan_io import Done, Refusal, Refused
+from supervise._reasons import RestartLimitReached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Key: TypeAlias = "str | int"
+    from supervise._plan_io import Result
+    from supervise._reasons import ChildKey
 
-WAITING, STARTING, RUNNING, STOPPING, STOPPED, REMOVED = (
-    "waiting",
-    "starting",
-    "running",
-    "stopping",
-    "stopped",
-    "removed",
-)
+WAITING, STARTING, RUNNING, STOPPING, STOPPED, REMOVED = ChildState
 ALIVE: Final = {STARTING, RUNNING, STOPPING}
 
 RESTARTED_AFTER: Final = {
@@ -34,6 +44,8 @@ RESTARTED_AFTER: Final = {
     Restart.TEMPORARY: set(),
 }
 """The table of section 4: after which ends of its own a child of each type is started again."""
+
+EXITS_KEPT: Final = 10
 
 
 @define(eq=False)
@@ -49,20 +61,28 @@ class ModelChild:
         failures: In a row, for its backoff.
         up_since: When it last came up; None while it has not.
         starts: How often it was started.
+        restarts: How often without being asked to.
+        incarnation: Which life of it.
+        exits: Its last ends, and starts that failed.
+        cause: The record that led to what it is doing.
         asker: Who asked for the start under way.
         stoppers: Who waits for its stop.
         calls: What waits until the start or stop under way is over.
         pid: The last process it had.
     """
 
-    key: Key
+    key: ChildKey
     spec: ChildSpec
     added: bool
-    state: str = WAITING
+    state: ChildState = WAITING
     held: bool = False
     failures: int = 0
     up_since: float | None = None
     starts: int = 0
+    restarts: int = 0
+    incarnation: int = 0
+    exits: list[PastExit] = field(factory=list)
+    cause: ev.Cause = ""
     asker: object = None
     stoppers: list[object] = field(factory=list)
     calls: list[Callable[[], None]] = field(factory=list)
@@ -79,6 +99,13 @@ class ModelChild:
         return self.asker is not None and self.added and self.starts == 1
 
 
+def without_arguments(spec: ChildSpec) -> ChildSpec:
+    """What is kept of a temporary child that a call added: nobody starts it again."""
+    if isinstance(spec.start, LuaStart | TaskStart):
+        return evolve(spec, start=evolve(spec.start, args=()))
+    return spec
+
+
 def backoff_delay(backoff: Backoff, failures: int, chance: float) -> float:
     """Initial times factor to the failures before, capped, give or take the jitter (72)."""
     delay = min(backoff.maximum, backoff.initial * backoff.factor**failures)
@@ -91,21 +118,30 @@ class Supervision:
     Args:
         spec: The supervisor.
         chance: What decides about jitter: 0 to 1.
+        path: Where it stands in its tree.
     """
 
-    def __init__(self, spec: SupervisorSpec | DynamicSupervisorSpec, chance: float = 0.5) -> None:
-        self.limits, self.chance = spec, chance
+    def __init__(
+        self,
+        spec: SupervisorSpec | DynamicSupervisorSpec,
+        chance: float = 0.5,
+        path: str | None = None,
+    ) -> None:
+        self.limits, self.chance, self.path = spec, chance, path or spec.id
         self.now = 0.0
-        self.children: dict[Key, ModelChild] = {}
+        self.incarnations = 0
+        self.children: dict[ChildKey, ModelChild] = {}
         self.restarts: list[float] = []
         self.timers: dict[ModelChild | None, float] = {}
-        self.ending: ExitKind | None = None
+        self.ending: ExitReason | None = None
+        self.why_ending = 0
         self.ended = False
-        self.acts: list[tuple[str, object]] = []
-        self.answers: dict[object, str] = {}
+        self.acts: list[tuple[object, ...]] = []
+        self.records: list[ev.Event] = []
+        self.answers: dict[object, Result] = {}
 
     @property
-    def table(self) -> list[tuple[Key, str]]:
+    def table(self) -> list[tuple[ChildKey, ChildState]]:
         """The children in start order, and where they stand."""
         return [(child.key, child.state) for child in self.children.values()]
 
@@ -120,7 +156,7 @@ class Supervision:
         """Take the next step of what is under way."""
         raise NotImplementedError
 
-    def start_failed(self, child: ModelChild) -> None:
+    def start_failed(self, child: ModelChild, reason: ExitReason) -> None:
         """A start failed while nobody was stopping the child."""
         raise NotImplementedError
 
@@ -128,101 +164,152 @@ class Supervision:
         """Children that ended together are to be restarted."""
         raise NotImplementedError
 
-    def after_stop(self, child: ModelChild) -> str:
+    def after_stop(self, child: ModelChild) -> ChildState:
         """What becomes of a child that was stopped."""
         raise NotImplementedError
 
-    def after_rest(self, child: ModelChild) -> str:
+    def after_rest(self, child: ModelChild) -> ChildState:
         """What becomes of a child that ended, or did not start, and is not restarted."""
         raise NotImplementedError
 
+    # What is published.
+
+    def record(self, kind: type[ev.Event], cause: ev.Cause, *rest: object) -> int:
+        """Numbered from 1."""
+        number = len(self.records) + 1
+        self.records.append(kind(number, self.now, self.path, cause, *rest))
+        return number
+
+    def tell(
+        self, kind: type[ev.ChildEvent], child: ModelChild, cause: ev.Cause, *rest: object
+    ) -> int:
+        """A record about a child."""
+        return self.record(kind, cause, child.key, child.incarnation, *rest)
+
     # One child.
 
-    def begin_start(self, child: ModelChild) -> None:
-        """From now on it may be running."""
-        child.state, child.up_since = STARTING, None
+    def add(self, key: ChildKey, spec: ChildSpec, cause: str, *, added: bool) -> ModelChild:
+        """The last in start order."""
+        child = self.children[key] = ModelChild(key, spec, added)
+        child.cause = self.tell(ev.ChildAdded, child, cause, spec.restart, spec.is_supervisor)
+        return child
+
+    def begin_start(self, child: ModelChild, cause: ev.Cause) -> None:
+        """From now on it may be running, in a life with a number of its own."""
+        self.incarnations += 1
+        child.state, child.up_since, child.incarnation = STARTING, None, self.incarnations
+        child.restarts += 1 if child.starts and child.asker is None else 0
         child.starts += 1
         self.timers.pop(child, None)
-        self.acts.append(("start", child.key))
+        child.cause = self.tell(ev.ChildStarting, child, cause)
+        self.acts.append(("start", child.key, child.incarnation, child.spec))
 
-    def begin_stop(self, child: ModelChild) -> None:
+    def begin_stop(self, child: ModelChild, cause: ev.Cause) -> None:
         """It is asked once (31)."""
         child.state = STOPPING
-        self.acts.append(("stop", child.key))
+        child.cause = self.tell(ev.ChildStopping, child, cause)
+        self.acts.append(("stop", child.key, child.incarnation, child.spec))
 
-    def enter(self, child: ModelChild, state: str) -> None:
+    def uptime(self, child: ModelChild) -> float:
+        """Seconds it has been up; none if it never was in this life."""
+        return 0.0 if child.up_since is None else self.now - child.up_since
+
+    def has_ended(
+        self, child: ModelChild, reason: ExitReason, cause: ev.Cause, then: ChildState
+    ) -> None:
+        """It is remembered how."""
+        uptime = self.uptime(child)
+        child.exits = [*child.exits, PastExit(self.now, reason, uptime)][-EXITS_KEPT:]
+        child.cause = self.tell(ev.ChildExited, child, cause, reason, uptime, then)
+        self.enter(child, then)
+
+    def has_not_started(self, child: ModelChild, reason: ExitReason, then: ChildState) -> None:
+        """That is remembered like an end."""
+        child.exits = [*child.exits, PastExit(self.now, reason, 0.0)][-EXITS_KEPT:]
+        child.cause = self.tell(ev.ChildStartFailed, child, child.cause, reason, then)
+        self.enter(child, then)
+
+    def enter(self, child: ModelChild, state: ChildState) -> None:
         """The removed are in no table."""
         child.state = state
         if state == REMOVED:
             del self.children[child.key]
             self.timers.pop(child, None)
 
-    def settle(self, child: ModelChild, refusal: str | None = None) -> None:
+    def settle(self, child: ModelChild, started: Result) -> None:
         """Everybody who waited for the start or stop that is over goes on."""
         if child.asker is not None:
-            self.answers[child.asker] = refusal or "done"
+            self.answers[child.asker] = started
             child.asker = None
         for ticket in child.stoppers:
-            self.answers[ticket] = "done"
+            self.answers[ticket] = Done()
         child.stoppers = []
         calls, child.calls = child.calls, []
         for call in calls:
             call()
 
-    def up(self, key: Key, pid: object = None) -> None:
+    def up(self, key: ChildKey, pid: object = None, info: object = None) -> None:
         """A start ended well; what is being stopped meanwhile does not count as up."""
         child = self.children[key]
         if child.state == STARTING:
+            self.tell(ev.ChildStarted, child, child.cause, pid)
             child.state, child.held, child.up_since, child.pid = RUNNING, False, self.now, pid
-            self.settle(child)
+            if child.added and child.spec.restart is Restart.TEMPORARY:
+                child.spec = without_arguments(child.spec)
+            self.settle(child, Done(pid, info))
         self.go_on()
 
-    def ignored(self, key: Key) -> None:
+    def ignored(self, key: ChildKey) -> None:
         """A start ended without a process: no restart, no charge (12)."""
         child = self.children[key]
         was_stopped = child.state == STOPPING
-        self.enter(child, self.after_stop(child) if was_stopped else self.after_rest(child))
+        then = self.after_stop(child) if was_stopped else self.after_rest(child)
+        self.tell(ev.ChildIgnored, child, child.cause, then)
+        self.enter(child, then)
         child.held = child.held and was_stopped
-        self.settle(child)
+        self.settle(child, Done())
         self.go_on()
 
-    def failed(self, key: Key) -> None:
+    def failed(self, key: ChildKey, reason: ExitReason) -> None:
         """A start failed."""
-        self.over(self.children[key])
+        self.over(self.children[key], reason)
         self.go_on()
 
-    def down(self, key: Key) -> None:
+    def down(self, key: ChildKey, reason: ExitReason) -> None:
         """A stop is done."""
         child = self.children.get(key)
         if child is not None and child.state == STOPPING:
-            self.over(child)
+            self.over(child, reason)
         self.go_on()
 
-    def over(self, child: ModelChild) -> None:
+    def over(self, child: ModelChild, reason: ExitReason) -> None:
         """An end that is not of the child's own accord, or before it was up."""
         if child.state == STARTING and self.ending is None:
-            self.start_failed(child)
+            self.start_failed(child, reason)
+            return
+        if child.state == STARTING:
+            self.has_not_started(child, reason, self.after_stop(child))
         else:
-            self.enter(child, self.after_stop(child))
-            self.settle(child, "start_failed" if self.ending is None else "shutting_down")
+            self.has_ended(child, reason, child.cause, self.after_stop(child))
+        why = Refusal.START_FAILED if self.ending is None else Refusal.SHUTTING_DOWN
+        self.settle(child, Refused(why, reason=reason))
 
-    def exits(self, *ends: tuple[Key, ExitKind]) -> None:
+    def exits(self, *ends: tuple[ChildKey, ExitReason]) -> None:
         """Ends that are seen together are handled as one."""
         failed, rested = [], []
-        for key, kind in ends:
+        for key, reason in ends:
             child = self.children[key]
             if child.state != RUNNING:
-                self.over(child)
-            elif kind in RESTARTED_AFTER[child.spec.restart]:
+                self.over(child, reason)
+            elif reason.kind in RESTARTED_AFTER[child.spec.restart]:
                 if not self.only_saved_a_stop(child):
                     failed.append(child)
-                self.enter(child, WAITING if self.ending is None else STOPPED)
+                then = WAITING if self.ending is None else STOPPED
+                self.has_ended(child, reason, "own accord", then)
             else:
-                self.enter(child, self.after_rest(child))
+                self.has_ended(child, reason, "own accord", self.after_rest(child))
                 rested.append(child)
-        if self.ending is None and self.shuts_down_after(rested):
-            self.end(ExitKind.SHUTDOWN)
-        elif self.ending is None and failed:
+        if self.ending is None and not self.shuts_down_after(rested) and failed:
             self.restart(failed)
         self.go_on()
 
@@ -231,30 +318,33 @@ class Supervision:
         return False
 
     def shuts_down_after(self, _rested: Sequence[ModelChild]) -> bool:
-        """Whether these ends end the supervisor."""
+        """Whether these ends end the supervisor, which has then begun to."""
         return False
 
     # The limit and the backoff.
 
-    def charge(self) -> bool:
+    def charge(self, child: ModelChild) -> bool:
         """One more restart, unless the closed window is full (23-26, 30): then the end begins."""
-        since = self.now - self.limits.max_seconds
-        allowed = sum(stamp >= since for stamp in self.restarts) < self.limits.max_restarts
-        if allowed:
-            self.restarts.append(self.now)
-        else:
-            self.end(ExitKind.ERROR)
-        return allowed
+        limit, seconds = self.limits.max_restarts, self.limits.max_seconds
+        self.restarts = [stamp for stamp in self.restarts if stamp >= self.now - seconds]
+        self.restarts.append(self.now)
+        if len(self.restarts) <= limit:
+            return True
+        last, stamps = child.exits[-1].reason, tuple(self.restarts)
+        error = RestartLimitReached(self.path, child.key, last, stamps, limit, seconds)
+        self.end(ExitReason(ExitKind.ERROR, error), child.cause)
+        return False
 
     def delay(self, child: ModelChild) -> float:
         """Seconds before the next start of a child that failed."""
         backoff = child.spec.backoff
         if backoff is None:
             return 0.0
-        uptime = 0.0 if child.up_since is None else self.now - child.up_since
-        failures = 0 if uptime >= backoff.stable else child.failures
+        failures = 0 if self.uptime(child) >= backoff.stable else child.failures
         child.failures = failures + 1
-        return backoff_delay(backoff, failures, self.chance)
+        seconds = backoff_delay(backoff, failures, self.chance)
+        self.tell(ev.RestartDelayed, child, child.cause, seconds)
+        return seconds
 
     def restart_alone(self, child: ModelChild) -> None:
         """Start it again, at once or after its backoff."""
@@ -262,7 +352,7 @@ class Supervision:
         if delay > 0:
             self.timers[child] = self.now + delay
         else:
-            self.begin_start(child)
+            self.begin_start(child, child.cause)
 
     def due(self) -> None:
         """The earliest deadline has come; of several, the one that was set first."""
@@ -274,22 +364,23 @@ class Supervision:
     def wait_is_over(self, child: ModelChild | None) -> None:
         """A backoff is over: that of a child, or of a group (None)."""
         if child is not None:
-            self.begin_start(child)
+            self.begin_start(child, child.cause)
 
     # The end.
 
-    def end(self, kind: ExitKind) -> None:
+    def end(self, reason: ExitReason, cause: ev.Cause) -> None:
         """Nothing is started from here on (28, 73); the first reason counts (36)."""
         if self.ending is None:
-            self.ending = kind
+            self.ending = reason
+            self.why_ending = self.record(ev.SupervisorStopping, cause, reason)
             self.timers.clear()
             for child in self.children.values():
                 if child.state == WAITING:
                     child.state = STOPPED
 
-    def stop(self, kind: ExitKind) -> None:
+    def stop(self, reason: ExitReason) -> None:
         """Somebody wants the supervisor to end."""
-        self.end(kind)
+        self.end(reason, "stop")
         self.go_on()
 
     def finish(self) -> None:
@@ -297,10 +388,12 @@ class Supervision:
         if not self.ended:
             self.ended = True
             self.children.clear()
+            self.record(ev.SupervisorExited, "no child is left", self.ending)
             self.acts.append(("exit", self.ending))
 
     def refuses(self, ticket: object) -> bool:
-        """Who ends takes no calls."""
+        """Who ends takes no calls, and says why it ends until it has."""
         if self.ending is not None:
-            self.answers[ticket] = "shutting_down"
+            reason = None if self.ended else self.ending
+            self.answers[ticket] = Refused(Refusal.SHUTTING_DOWN, reason=reason)
         return self.ending is not None

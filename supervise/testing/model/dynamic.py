@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specs import ChildSpec, DynamicSupervisorSpec, ExitKind
+from attrs import evolve
+
+from specs import ChildSpec, DynamicSupervisorSpec, ExitReason, LuaStart, TaskStart
+from supervise import _events as ev
+from supervise._events import ChildState
+from supervise._plan_io import Done, Refusal, Refused
 from supervise.testing.model.children import (
     ALIVE,
     REMOVED,
@@ -21,46 +26,49 @@ if TYPE_CHECKING:
 class ModelDynamicSupervisor(Supervision):
     """What a dynamic supervisor does (see `Supervision`). Callers name children by pid."""
 
-    def __init__(self, spec: DynamicSupervisorSpec, chance: float = 0.5) -> None:
-        super().__init__(spec, chance)
+    def __init__(
+        self, spec: DynamicSupervisorSpec, chance: float = 0.5, path: str | None = None
+    ) -> None:
+        super().__init__(spec, chance, path)
         self.spec = spec
         self.added = 0
 
     def start(self, ticket: object) -> None:
         """It has no children of its own."""
-        self.answers[ticket] = "done"
+        self.record(ev.SupervisorStarted, "start")
+        self.answers[ticket] = Done()
 
     def restart(self, failed: Sequence[ModelChild]) -> None:
         """One charge each; all are charged before any is started."""
-        if all(self.charge() for _ in failed):
+        if all(self.charge(child) for child in failed):
             for child in failed:
                 self.restart_alone(child)
 
-    def start_failed(self, child: ModelChild) -> None:
+    def start_failed(self, child: ModelChild, reason: ExitReason) -> None:
         """A call hears of it; a restart costs one more charge."""
         if child.asker is not None:
-            self.enter(child, REMOVED)
-            self.settle(child, "start_failed")
+            self.has_not_started(child, reason, REMOVED)
+            self.settle(child, Refused(Refusal.START_FAILED, reason=reason))
         else:
-            child.state = WAITING
-            if self.charge():
+            self.has_not_started(child, reason, WAITING)
+            if self.charge(child):
                 self.restart_alone(child)
 
-    def after_stop(self, _child: ModelChild) -> str:
+    def after_stop(self, _child: ModelChild) -> ChildState:
         """Nothing is kept of a child that is not restarted."""
         return REMOVED
 
-    def after_rest(self, _child: ModelChild) -> str:
+    def after_rest(self, _child: ModelChild) -> ChildState:
         """As there."""
         return REMOVED
 
-    def end(self, kind: ExitKind) -> None:
+    def end(self, reason: ExitReason, cause: ev.Cause) -> None:
         """All are asked at once (32)."""
         if self.ending is None:
-            super().end(kind)
+            super().end(reason, cause)
             for child in self.children.values():
                 if child.state in ALIVE - {STOPPING}:
-                    self.begin_stop(child)
+                    self.begin_stop(child, self.why_ending)
 
     def go_on(self) -> None:
         """Once nothing is left, it ends."""
@@ -77,28 +85,32 @@ class ModelDynamicSupervisor(Supervision):
         elif name == "terminate_child":
             self.terminate_child(ticket, about)
         else:
-            self.answers[ticket] = "not_supported"
+            self.answers[ticket] = Refused(Refusal.NOT_SUPPORTED)
         self.go_on()
 
     def start_child(self, ticket: object, spec: ChildSpec) -> None:
         """Those that are restarting count, too."""
         if len(self.children) >= self.spec.max_children:
-            self.answers[ticket] = "max_children"
+            self.answers[ticket] = Refused(Refusal.MAX_CHILDREN)
             return
+        if isinstance(spec.start, LuaStart | TaskStart):
+            arguments = (*self.spec.extra_arguments, *spec.start.args)
+            spec = evolve(spec, start=evolve(spec.start, args=arguments))
         self.added += 1
-        child = self.children[self.added] = ModelChild(self.added, spec, added=True)
+        child = self.add(self.added, spec, "start_child", added=True)
         child.asker = ticket
-        self.begin_start(child)
+        self.begin_start(child, child.cause)
 
     def terminate_child(self, ticket: object, pid: object) -> None:
         """While it is restarting, by its last pid."""
         child = next((c for c in self.children.values() if c.pid == pid), None)
         if child is None:
-            self.answers[ticket] = "not_found"
+            self.answers[ticket] = Refused(Refusal.NOT_FOUND)
         elif child.state in ALIVE:
             child.stoppers.append(ticket)
             if child.state != STOPPING:
-                self.begin_stop(child)
+                self.begin_stop(child, "terminate_child")
         else:
+            self.tell(ev.ChildRemoved, child, "terminate_child")
             self.enter(child, REMOVED)
-            self.answers[ticket] = "done"
+            self.answers[ticket] = Done()

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define
 
-from specs import AutoShutdown, ChildSpec, ExitKind, Restart, Strategy, SupervisorSpec
+from specs import (
+    AutoShutdown,
+    ChildSpec,
+    ExitKind,
+    ExitReason,
+    Restart,
+    Strategy,
+    SupervisorSpec,
+)
+from supervise import _events as ev
+from supervise._events import ChildState
+from supervise._plan_io import Done, Refusal, Refused
+from supervise._reasons import ChildFailedToStart, SignificantChildExited
 from supervise.testing.model.children import (
     ALIVE,
     REMOVED,
@@ -22,6 +34,8 @@ from supervise.testing.model.children import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from supervise._plan_io import Result
+
 
 @define(eq=False)
 class Walk:
@@ -29,6 +43,7 @@ class Walk:
 
     Attributes:
         scope: The children.
+        cause: What led to it.
         initial: Whether this is the supervisor's own start, where a failure is final.
         phase: `"stop"`, `"wait"` (for a backoff) or `"start"`.
         at: In the start phase, how many children have been looked at; each is, once.
@@ -36,6 +51,7 @@ class Walk:
     """
 
     scope: list[ModelChild]
+    cause: ev.Cause
     initial: bool = False
     phase: str = "stop"
     at: int = 0
@@ -63,8 +79,8 @@ class Walk:
 class ModelSupervisor(Supervision):
     """What a static supervisor does (see `Supervision`)."""
 
-    def __init__(self, spec: SupervisorSpec, chance: float = 0.5) -> None:
-        super().__init__(spec, chance)
+    def __init__(self, spec: SupervisorSpec, chance: float = 0.5, path: str | None = None) -> None:
+        super().__init__(spec, chance, path)
         self.spec = spec
         self.walk: Walk | None = None
         self.starter: object = None
@@ -74,8 +90,8 @@ class ModelSupervisor(Supervision):
         """All children in order; the answer comes when the last one is up."""
         self.starter = ticket
         for spec in self.spec.children:
-            self.children[spec.id] = ModelChild(spec.id, spec, added=False)
-        self.walk = Walk(list(self.children.values()), initial=True)
+            self.add(spec.id, spec, "start", added=False)
+        self.walk = Walk(list(self.children.values()), "start", initial=True)
         self.go_on()
 
     def wait_is_over(self, child: ModelChild | None) -> None:
@@ -99,25 +115,30 @@ class ModelSupervisor(Supervision):
 
     def shuts_down_after(self, rested: Sequence[ModelChild]) -> bool:
         """Section 7: ends of significant children, of their own accord (39-41)."""
-        if not any(child.spec.significant for child in rested):
+        first = next((child for child in rested if child.spec.significant), None)
+        if first is None:
             return False
         active = [c for c in self.children.values() if c.spec.significant and c.state != STOPPED]
-        return {
+        shuts_down = {
             AutoShutdown.NEVER: False,
             AutoShutdown.ANY_SIGNIFICANT: True,
             AutoShutdown.ALL_SIGNIFICANT: not active,
         }[self.spec.auto_shutdown]
+        if shuts_down:
+            error = SignificantChildExited(self.path, first.key, first.exits[-1].reason)
+            self.end(ExitReason(ExitKind.SHUTDOWN, error), first.cause)
+        return shuts_down
 
     def restart(self, failed: Sequence[ModelChild]) -> None:
         """Alone: one charge each. As a group: one charge, whoever else failed with it (26)."""
         if self.spec.strategy is Strategy.ONE_FOR_ONE:
-            if all(self.charge() for _ in failed):
+            if all(self.charge(child) for child in failed):
                 for child in failed:
                     self.restart_alone(child)
             return
         first = next(child for child in self.children.values() if child in failed)
         offender = first if self.spec.strategy is Strategy.REST_FOR_ONE else failed[0]
-        if self.charge():
+        if self.charge(offender):
             self.restart_group(offender)
 
     def restart_group(self, offender: ModelChild) -> None:
@@ -127,10 +148,10 @@ class ModelSupervisor(Supervision):
         scope = everybody if self.spec.strategy is Strategy.ONE_FOR_ALL else rest
         walk = self.walk
         if walk is None:
-            walk = self.walk = Walk(scope)
+            walk = self.walk = Walk(scope, offender.cause)
         elif walk.phase != "start":  # what was to be restarted still is
             scope = max(scope, self.remaining(walk), key=len)
-        walk.scope, walk.phase, walk.at = scope, "stop", 0
+        walk.scope, walk.phase, walk.at, walk.cause = scope, "stop", 0, offender.cause
         until = self.now + self.delay(offender)
         if until > self.timers.get(None, self.now):
             self.timers.pop(None, None)
@@ -147,36 +168,38 @@ class ModelSupervisor(Supervision):
         walk.held_by = None
         walk.scope, walk.phase, walk.at = self.remaining(walk), "stop", 0
 
-    def start_failed(self, child: ModelChild) -> None:
+    def start_failed(self, child: ModelChild, reason: ExitReason) -> None:
         """A call hears of it; the first start is final (19); any other costs one charge (25)."""
         walk = self.walk
         if child.asker is not None:
-            self.enter(child, REMOVED if child.was_never_there else STOPPED)
-            self.settle(child, "start_failed")
+            then = REMOVED if child.was_never_there else STOPPED
+            self.has_not_started(child, reason, then)
+            self.settle(child, Refused(Refusal.START_FAILED, reason=reason))
         elif walk is not None and walk.is_starting(child):
-            child.state = STOPPED if walk.initial else WAITING
+            self.has_not_started(child, reason, STOPPED if walk.initial else WAITING)
             if walk.initial:
-                self.end(ExitKind.ERROR)
-            elif self.charge():
+                error = ChildFailedToStart(self.path, child.key, reason)
+                self.end(ExitReason(ExitKind.ERROR, error), child.cause)
+            elif self.charge(child):
                 self.restart_group(child)
         else:
-            child.state = WAITING
-            if self.charge():
+            self.has_not_started(child, reason, WAITING)
+            if self.charge(child):
                 self.restart_alone(child)
 
-    def settle(self, child: ModelChild, refusal: str | None = None) -> None:
+    def settle(self, child: ModelChild, started: Result) -> None:
         """A walk does not come back to a child whose start is over."""
         if self.walk is not None and self.walk.is_starting(child):
             self.walk.at += 1
-        super().settle(child, refusal)
+        super().settle(child, started)
 
-    def after_stop(self, child: ModelChild) -> str:
+    def after_stop(self, child: ModelChild) -> ChildState:
         """The temporary are gone; what a group or nobody wants comes back later, or not."""
         if child.was_never_there or child.spec.restart is Restart.TEMPORARY:
             return REMOVED
         return STOPPED if child.held or self.ending is not None else WAITING
 
-    def after_rest(self, child: ModelChild) -> str:
+    def after_rest(self, child: ModelChild) -> ChildState:
         """The temporary are gone (7)."""
         return REMOVED if child.spec.restart is Restart.TEMPORARY else STOPPED
 
@@ -195,21 +218,21 @@ class ModelSupervisor(Supervision):
             self._go_on_walking(self.walk)
 
     def _go_on_ending(self) -> None:
-        last = Walk(list(self.children.values())).next_to_stop
+        last = Walk(list(self.children.values()), self.why_ending).next_to_stop
         if last is None:
             if self.starter is not None:
-                self.answers[self.starter] = "start_failed"
+                self.answers[self.starter] = Refused(Refusal.START_FAILED, reason=self.ending)
                 self.starter = None
             self.finish()
         elif last.state != STOPPING:
-            self.begin_stop(last)
+            self.begin_stop(last, self.why_ending)
 
     def _go_on_walking(self, walk: Walk) -> None:
         if walk.phase == "stop":
             child = walk.next_to_stop
             if child is not None:
                 if child.state != STOPPING and child.asker is None:
-                    self.begin_stop(child)
+                    self.begin_stop(child, walk.cause)
                 return
             walk.phase = "start" if walk.held_by is None else "wait"
             if walk.phase == "wait":
@@ -219,19 +242,20 @@ class ModelSupervisor(Supervision):
             if child is None:
                 self._end_walk()
             elif child.state != STARTING:
-                self.begin_start(child)
+                self.begin_start(child, walk.cause)
 
     def _end_walk(self) -> None:
         self.walk = None
         if self.starter is not None:
-            self.answers[self.starter] = "done"
+            self.record(ev.SupervisorStarted, "start")
+            self.answers[self.starter] = Done()
             self.starter = None
         self._take_up_calls()
 
-    def end(self, kind: ExitKind) -> None:
+    def end(self, reason: ExitReason, cause: ev.Cause) -> None:
         """Calls that waited are refused, the walk is over."""
         if self.ending is None:
-            super().end(kind)
+            super().end(reason, cause)
             self.walk = None
             self._take_up_calls()
 
@@ -258,47 +282,58 @@ class ModelSupervisor(Supervision):
         elif child is not None and child.is_busy:
             child.calls.append(again)
         elif child is not None and child.state in ANSWERS[name]:
-            self.answers[ticket] = ANSWERS[name][child.state]
+            pid = child.pid if child.state == RUNNING else None
+            self.answers[ticket] = Refused(ANSWERS[name][child.state], pid)
         elif child is None and not isinstance(about, ChildSpec):
-            self.answers[ticket] = "not_found"
+            self.answers[ticket] = Refused(Refusal.NOT_FOUND)
         elif name == "delete_child" and child is not None:
+            self.tell(ev.ChildRemoved, child, name)
             self.enter(child, REMOVED)
-            self.answers[ticket] = "done"
+            self.answers[ticket] = Done()
         elif self.is_acting:
             self.later.append(again)
         else:
+            cause: ev.Cause = name
             if child is None and isinstance(about, ChildSpec):
-                child = self.children[key] = ModelChild(key, about, added=True)
+                child = self.add(key, about, name, added=True)
+                cause = child.cause
             if child is not None:
                 child.asker = ticket
-                self.begin_start(child)
+                self.begin_start(child, cause)
 
     def terminate_child(self, ticket: object, child: ModelChild | None) -> None:
         """It stays stopped until `restart_child` (6 of Annex D)."""
         if child is None:
-            self.answers[ticket] = "not_found"
+            self.answers[ticket] = Refused(Refusal.NOT_FOUND)
             return
         child.held = True
         if child.state in ALIVE:
             child.stoppers.append(ticket)
             if child.state != STOPPING:
-                self.begin_stop(child)
+                self.begin_stop(child, "terminate_child")
             return
+        if child.state == WAITING:
+            child.cause = self.tell(ev.ChildStopped, child, "terminate_child")
         child.state = STOPPED
         self.timers.pop(child, None)
-        self.answers[ticket] = "done"
+        self.answers[ticket] = Done()
         if self.walk is not None and self.walk.held_by is child:
             self.release(self.walk)
 
 
+BUSY: Final = {
+    RUNNING: Refusal.RUNNING,
+    WAITING: Refusal.RESTARTING,
+    STARTING: Refusal.RESTARTING,
+}
 ANSWERS: Final = {
     "start_child": {
-        RUNNING: "already_started",
-        STOPPED: "already_present",
-        WAITING: "already_present",
-        STARTING: "already_present",
+        RUNNING: Refusal.ALREADY_STARTED,
+        STOPPED: Refusal.ALREADY_PRESENT,
+        WAITING: Refusal.ALREADY_PRESENT,
+        STARTING: Refusal.ALREADY_PRESENT,
     },
-    "restart_child": {RUNNING: "running", WAITING: "restarting", STARTING: "restarting"},
-    "delete_child": {RUNNING: "running", WAITING: "restarting", STARTING: "restarting"},
+    "restart_child": BUSY,
+    "delete_child": BUSY,
 }
 """What calls are answered at once, by the state of the child."""
