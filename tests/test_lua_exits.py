@@ -150,6 +150,15 @@ def test_deep_recursion_ends_the_process_with_its_line():
     assert found.message == "app/main.lua:2: stack overflow"
 
 
+def test_a_stack_that_is_full_to_the_last_slot_harms_nobody():
+    """With one of these nothing is left of it, not even what it takes to look at it."""
+    for slots in range(5, 8):
+        used = "".join(f"local x{n} = {n} " for n in range(slots))
+        found = run(f"{used}\nlocal function f() return 1 + f() end f()")
+        assert isinstance(found, Fault)
+        assert found.message == "app/main.lua:2: stack overflow"
+
+
 def test_an_error_object_keeps_its_parts():
     q = """
       local e = errors.new{message = "m", kind = errors.TIMEOUT, retryable = true, details = {a = {1}}}
