@@ -173,17 +173,9 @@ end
 function M.received(proc, ch, value, marker, from)
   if type(marker) == "string" then
     note(5, M.RECEIVED, proc.pid, from, marker, value)
-  elseif marker == true and ch and ch.handle and ch.topic then
-    note(5, M.RECEIVED, proc.pid, from, ch.topic, value)
+  elseif marker == true and ch and ch.handle and type(ch.key) == "string" then
+    note(5, M.RECEIVED, proc.pid, from, ch.key, value)
   end
-end
-
-local listen = mailbox.listen
-
-function mailbox.listen(proc, topic, with_messages)
-  local ch = listen(proc, topic, with_messages)
-  ch.topic = topic
-  return ch
 end
 
 local deliver_event = mailbox.deliver_event

@@ -9,6 +9,7 @@ local M = {}
 
 --- What the handles of all channels share; the methods are set by api/channel.lua.
 M.Handle = { __name = "channel", __metatable = false }
+local Handle = M.Handle
 
 local state_of = setmetatable({}, { __mode = "k" })
 --- handle -> channel, for as long as the process holds the handle.
@@ -54,23 +55,30 @@ function M.detached(of)
   return copy
 end
 
---- A channel without a handle: for a process whose code is Python, which knows it by a number.
-local function bare(proc, of_kind, capacity)
-  return {
+--- A channel of a mailbox, which has it under `key`. What a process whose code is Python has has no handle:
+-- such a process knows it by a number. Eight fields: with more it would take twice the memory.
+function M.of_mailbox(proc, of_kind, key)
+  local handle = not proc.port and setmetatable({}, Handle)
+  local ch = {
     proc = proc,
     kind = of_kind,
-    closed = false,
+    key = key,
+    handle = handle,
     buffer = false,
     head = 1,
     tail = 1,
     receivers = false,
-    capacity = capacity,
   }
+  if handle then
+    state_of[handle] = ch
+  end
+  return ch
 end
-M.bare = bare
 
+--- A channel that a process makes; returns its handle and the channel.
 function M.new(proc, of_kind, capacity)
-  local handle, ch = setmetatable({}, M.Handle), bare(proc, of_kind, capacity)
+  local handle = setmetatable({}, Handle)
+  local ch = { proc = proc, kind = of_kind, buffer = false, head = 1, tail = 1, receivers = false, capacity = capacity }
   state_of[handle] = ch
   return handle, ch
 end

@@ -11,7 +11,7 @@ local kinds, new_fault = fault.kinds, fault.new
 local LAST = queue.LAST
 local byte, type = string.byte, type
 local sort = table.sort
-local hand_over, put, new_channel, bare = channel.hand_over, channel.put, channel.new, channel.bare
+local hand_over, put, new_channel = channel.hand_over, channel.put, channel.of_mailbox
 local INBOX, EVENTS, UPGRADES, TOPIC = channel.INBOX, channel.EVENTS, channel.UPGRADES, channel.TOPIC
 
 local AT = byte("@")
@@ -35,14 +35,7 @@ function M.reserved(topic)
 end
 
 local function open(proc, key, kind)
-  local handle, ch = nil, nil
-  if proc.port then
-    ch = bare(proc, kind)
-  else
-    handle, ch = new_channel(proc, kind)
-    ch.handle = handle
-  end
-  ch.key = key
+  local ch = new_channel(proc, kind, key)
   if proc.mailbox then
     proc.mailbox[key] = ch
   else
