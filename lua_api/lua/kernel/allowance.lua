@@ -28,7 +28,7 @@ function M.preempted(task, co)
     local limit = host.max_run_instructions
     return finish(task, co, format("it did not wait for its max_run_instructions of %d (host %s)", limit, host.name))
   end
-  proc.used, task.run = used, run
+  proc.used, task.run, task.unsettled = used, run, true
   task.r1, task.r2, task.r3, task.r4 = nil, nil, nil, nil
   queue.push(task)
 end

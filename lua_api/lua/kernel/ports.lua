@@ -166,7 +166,7 @@ local call_program = { entry = "call", host = call_host }
 
 local function open_call()
   local proc = {
-    pid = string.format(host.pid_form, registry.new_serial()),
+    pid = registry.new_pid(host),
     proc = false,
     mailbox = false,
     program = call_program,
@@ -185,7 +185,7 @@ end
 local function new_port(entry, host)
   host = host or program.host
   local proc = {
-    pid = string.format(host.pid_form, registry.new_serial()),
+    pid = registry.new_pid(host),
     proc = false,
     mailbox = false,
     program = entry and { entry = entry, host = host } or program,

@@ -8,7 +8,7 @@ local relation = require("kernel.relation")
 local state = require("kernel.state")
 
 local kinds, new_fault = fault.kinds, fault.new
-local byte, find, gsub = string.byte, string.find, string.gsub
+local byte, find, format, gsub = string.byte, string.find, string.format, string.gsub
 local OPEN, CLOSE = byte("{}", 1, 2)
 
 local M = {}
@@ -23,11 +23,14 @@ local serial = 0
 -- `limits` has max_processes and max_mailbox, and for hosts that run Lua max_timers,
 -- max_instructions, max_run_instructions, and `create`, which makes the coroutines (see threads.lua).
 function M.new_host(name, limits)
-  local number = state.is_hub and "0x%05x}" or state.number .. ":0x%05x}"
+  local number = state.is_hub and "0x%04x" or state.number .. ":0x%04x"
   return {
     name = name,
     count = 0,
     programs = {},
+    -- For BLOCK serials in a row pids begin alike: with `pid_block`, made by `pid_form`.
+    block = -1,
+    pid_block = false,
     pid_form = "{" .. gsub(name, "%%", "%%%%") .. "|" .. number,
     max_processes = limits.max_processes,
     max_mailbox = limits.max_mailbox,
@@ -47,10 +50,21 @@ function M.host(name)
   return hosts[name]
 end
 
---- A number that no pid had before; a pid is `format(host.pid_form, number)`.
-function M.new_serial()
+local BLOCK = 16
+local ends = {}
+for last = 0, BLOCK - 1 do
+  ends[last] = format("%x}", last)
+end
+
+--- A pid that no process had before.
+function M.new_pid(host)
   serial = serial + 1
-  return serial
+  local last = serial % BLOCK
+  local block = serial - last
+  if block ~= host.block then
+    host.block, host.pid_block = block, format(host.pid_form, block / BLOCK)
+  end
+  return host.pid_block .. ends[last]
 end
 
 function M.add(proc)

@@ -62,12 +62,9 @@ handlers[op.SEND] = function(task, dest, topic, payload)
     end
   end
   if not is_scalar[type(payload)] or target.port then
-    if mailbox.is_reserved(topic) then
-      return true, nil, mailbox.reserved(topic)
-    end
     payload, failure = prepared(target, payload)
     if failure then
-      return true, nil, failure
+      return true, nil, mailbox.is_reserved(topic) and mailbox.reserved(topic) or failure
     end
   end
   return true, deliver(target, topic, payload, task.proc.pid)

@@ -78,11 +78,26 @@ local function go_on(creator)
   end
 end
 
+--- Does what was put off until a task with `unsettled` waits or ends. To wait for a coroutine of one's
+-- own counts as going on.
+local function settle(task, request)
+  local proc = task.proc
+  if request ~= COROUTINE then
+    local creator = task.creator
+    task.unsettled, task.run, task.creator = proc.closing, nil, nil
+    if creator then
+      go_on(creator)
+    end
+  end
+  if proc.closing and by_pid[proc.pid] == proc and not signals.has_work(proc) then
+    signals.end_shut_down(proc)
+  end
+end
+
 --- Lets a task go on for `turn` requests, or until it waits or ends; returns what that cost.
 local function run_task(task, co, turn)
   cpu.task = task
   cpu.turn = cpu.turn + 1
-  local run_before = task.run
   local ok, request, a, b, c, d = resume(co, task.r1, task.r2, task.r3, task.r4)
   if task.r4 then
     task.r4 = nil
@@ -102,18 +117,8 @@ local function run_task(task, co, turn)
     made = made + 1
     -- A request can end the process that makes it, for instance over a link.
     if not more or not task.co then
-      -- The first wait lets the creator go on; waiting for a coroutine of one's own is none.
-      local creator = task.creator
-      if creator and request ~= COROUTINE then
-        task.creator = nil
-        go_on(creator)
-      end
-      if run_before and request ~= COROUTINE then
-        task.run = nil
-      end
-      local proc = task.proc
-      if proc.closing and by_pid[proc.pid] == proc and not signals.has_work(proc) then
-        signals.end_shut_down(proc)
+      if task.unsettled then
+        settle(task, request)
       end
       return made
     end
@@ -140,7 +145,7 @@ handlers[op.COROUTINE] = function(creator, body, fn)
     local message = "stack overflow (more than " .. DEEPEST .. " coroutines, each started by the one before)"
     return signals.finish(proc, nil, fault.of_error(message, creator.co))
   end
-  local task = { co = proc.program.host.create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator, depth = depth }
+  local task = { co = proc.program.host.create(body), proc = proc, task = false, next = false, r1 = fn, creator = creator, depth = depth, unsettled = true }
   task.task = task
   proc.tasks = proc.tasks or {}
   proc.tasks[task.co] = task
@@ -198,7 +203,10 @@ function M.run(budget)
       task:on_answer()
       budget = budget - 1
     end
-    budget, work.extra = budget - work.extra, 0
+    local extra = work.extra
+    if extra ~= 0 then
+      budget, work.extra = budget - extra, 0
+    end
   end
   cpu.task = false
 end

@@ -262,7 +262,10 @@ function M.shut_down(proc, from, reason)
     if not M.has_work(proc) then
       return false
     end
-    proc.closing = true
+    proc.closing, proc.unsettled = true, true
+    for _, task in next, proc.tasks or {} do
+      task.unsettled = true
+    end
   end
   M.cancel(proc, from, reason)
   return true

@@ -20,9 +20,11 @@ local state = require("kernel.state")
 local copy, is_scalar = copy_module.copy, copy_module.is_scalar
 local kinds, new_fault = fault.kinds, fault.new
 local yield = coroutine.yield
-local format, new_serial = string.format, registry.new_serial
+local new_pid = registry.new_pid
 local unpack = table.unpack or unpack
 local type, error, setmetatable = type, error, setmetatable
+
+local FINISHED, LOADED = op.FINISHED, op.LOADED
 
 local M = {}
 
@@ -51,7 +53,7 @@ end
 
 --- What the main coroutine of every process runs. Nothing but the frame of `main` stays alive below it.
 function M.boot(env, source, entry)
-  return op.FINISHED, main_of(source.body(env, entry), source)(arguments(yield(op.LOADED)))
+  return FINISHED, main_of(source.body(env, entry), source)(arguments(yield(LOADED)))
 end
 
 --- Makes the arguments `list[1..n]` the child's own, in place: the list was made for this call alone.
@@ -141,7 +143,7 @@ local function begin(spawner, host, entry, source, mode, list)
   local env = setmetatable({}, Globals)
   local proc = {
     co = host.create(boot),
-    pid = format(host.pid_form, new_serial()),
+    pid = new_pid(host),
     proc = false,
     task = false,
     next = false,

@@ -64,13 +64,16 @@ local LARGEST_KEPT = 4096
 -- How many more values the payload may hold.
 local left = 0
 
-local function put_string(s, n)
+local function string_head(s)
   local length = #s
   if not is_utf8(s) then
-    out[n + 1] = sized_head(0xc4, length)
-  else
-    out[n + 1] = SHORT_TEXT[length] or sized_head(0xd9, length)
+    return sized_head(0xc4, length)
   end
+  return SHORT_TEXT[length] or sized_head(0xd9, length)
+end
+
+local function put_string(s, n)
+  out[n + 1] = string_head(s)
   out[n + 2] = s
   return n + 2
 end
@@ -282,6 +285,12 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what cannot be sent, and where
 function M.encode(value, root)
+  -- Most are numbers and short texts, which need no pieces.
+  if kind(value) == "integer" then
+    return SMALL[value] or pack_integer(value)
+  elseif type(value) == "string" and #value < FEW then
+    return string_head(value) .. value
+  end
   left = max_values
   return finish(put(value, 0, 1), value, root)
 end
