@@ -13,6 +13,8 @@ WAITS = "process.inbox():receive()"
 ONE = [
     "process.pid()",
     "process.id()",
+    "spawn()",
+    f"process.exec('app:quits', '{HOST}')",
     "process.send(spawn(), 'topic')",
     "process.send(spawn(), 'topic', 1)",
     "process.send(spawn(), 'topic', 1, 2)",
@@ -46,6 +48,8 @@ ONE = [
     "time.load_location('UTC')",
 ]
 TWO = [
+    "process.spawn('app:other', 'nowhere')",
+    f"process.exec('app:fails', '{HOST}')",
     "process.send('nobody', 'topic')",
     "process.send('nobody', 'topic', 1, 2)",
     "process.send('nobody', '@topic', print)",

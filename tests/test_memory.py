@@ -88,23 +88,33 @@ TAKEN = {
         for i = 1, 1e9 do process.send(process.pid(), "m", { t }) end""",
     "a large copy": """local t = {} for i = 1, 30000 do t[i] = { i } end
         for i = 1, 1e9 do process.send(process.pid(), "m", t) end""",
-    "spawns": f"""for i = 1, 1e9 do
-        assert(process.spawn("app:wait", "{HOST}")) end""",
 }
+SPAWNS = f'for i = 1, 1e9 do assert(process.spawn("app:wait", "{HOST}")) end'
 
 
 @pytest.mark.parametrize("body", TAKEN.values(), ids=TAKEN)
 def test_a_process_pays_for_what_the_kernel_takes_for_it(world, body):
-    world.add_main("wait", "process.inbox():receive()")
     assert ended(world.run(body))
+
+
+def test_where_memory_ends_between_spawns_is_chance():
+    """At most a few of these places cost the state, and whoever waits is always told."""
+    kinds = []
+    for cap in range(5_000_000, 8_000_000, 250_000):
+        with World(max_memory=cap) as world:
+            world.add_main("wait", "process.inbox():receive()")
+            kinds.append(world.run(SPAWNS).kind)
+    assert set(kinds) <= {"RateLimited", "Unavailable"}
+    assert kinds.count("RateLimited") > 2 * kinds.count("Unavailable")
 
 
 def test_processes_are_preempted_after_the_state_was_full(world):
     world.add_main("wait", "process.inbox():receive()")
     world.add_main("other", 'print("other")')
-    assert ended(world.run(TAKEN["spawns"]))
+    assert world.run(SPAWNS).kind in {"RateLimited", "Unavailable"}
+    port = world.kernel.open_system_port()
     for process in world.kernel.processes():
-        world.kernel.request(world.kernel.open_port(), 1, "terminate", None, process.pid)
+        world.kernel.request(port, 1, "terminate", None, process.pid)
     world.run(f"""process.spawn("app:other", "{HOST}")
       for i = 1, 1000000 do end print("done")""")
     assert world.prints == ["other", "done"]

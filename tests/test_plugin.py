@@ -565,11 +565,21 @@ def test_a_leak_in_an_example(run):
     says(result, "LeakError", "t:wait", "Failing test case: test_it(", "n=0", "--supervise-seed=")
 
 
+def order_is_decided(run, text, *more):
+    """Whether another seed prints something else; the same one prints the same."""
+    first, second, other = (
+        order(run(text, "-s", f"--supervise-seed={seed}", *more)) for seed in (7, 7, 8)
+    )
+    assert first == second
+    return first != other
+
+
+@pytest.mark.parametrize("define", ["async def", "def"])
 @pytest.mark.parametrize(
     ("decorator", "decided"),
     [("settings()", True), ("settings(derandomize=True)", False), ("hypothesis.seed(3)", False)],
 )
-def test_the_seed_decides_the_examples(run, decorator, decided):
+def test_the_seed_decides_the_examples(run, define, decorator, decided):
     text = (
         GIVEN
         + f"""
@@ -579,16 +589,47 @@ def test_the_seed_decides_the_examples(run, decorator, decided):
 
         @{decorator}
         @given(n=st.integers(0, 10**9))
-        async def test_it(n): drawn.append(n)
+        {define} test_it(n): drawn.append(n)
 
         def test_print(): print("ORDER", drawn)
         """
     )
-    first, second, other = (
-        order(run(text, "-s", f"--supervise-seed={seed}")) for seed in (7, 7, 8)
+    assert order_is_decided(run, text) == decided
+    assert not order_is_decided(run, text, "--hypothesis-seed=3")
+
+
+def test_the_seed_decides_the_steps_of_a_state_machine(run):
+    text = (
+        GIVEN
+        + """
+        from hypothesis.stateful import RuleBasedStateMachine, rule
+
+        drawn = []
+
+        class Machine(RuleBasedStateMachine):
+            @rule(n=st.integers(0, 10**9))
+            def step(self, n): drawn.append(n)
+
+        TestMachine = Machine.TestCase
+
+        def test_print(): print("ORDER", drawn)
+        """
     )
-    assert first == second
-    assert (first != other) == decided
+    assert order_is_decided(run, text)
+
+
+def test_examples_that_were_seeded_are_replayed(run):
+    text = GIVEN + "\n        @given(n=st.integers())\n        def test_it(n): assert n < 1000"
+    command = "pytest test_it.py::test_it --supervise-seed=5"
+    says(run(text, "--supervise-seed=5"), command)
+    assert command not in run(text, "--supervise-seed=5", "--hypothesis-seed=3").stdout.str()
+
+
+def test_examples_are_left_alone_where_nobody_uses_the_kit(run, monkeypatch):
+    text = GIVEN + "\n        @given(n=st.integers())\n        def test_it(n): assert n < 1000"
+    assert "test_it --supervise-seed" in run(text).stdout.str()
+    monkeypatch.setattr("supervise.testing.plugin._SEEDING", "never.imported")
+    assert "test_it --supervise-seed" not in run(text).stdout.str()
 
 
 def test_a_node_needs_trio():

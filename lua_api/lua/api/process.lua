@@ -94,7 +94,7 @@ local function spawner(name, mode)
       text(2, name, host)
     end
     local n = select("#", ...)
-    return yield(SPAWN, entry, host, mode, n > 0 and { n = n, ... })
+    return results(yield(SPAWN, entry, host, mode, n > 0 and { n = n, ... }))
   end
 end
 

@@ -34,6 +34,8 @@ local harmless = {
   [requests.handlers[op.SEND]] = true,
   [requests.handlers[op.SPAWN]] = true,
   [requests.handlers[op.UPGRADE]] = true,
+  [requests.handlers[op.INBOX]] = true,
+  [requests.handlers[op.EVENTS]] = true,
 }
 local harmful = { [signals.finish] = true, [sources.need] = true }
 
@@ -69,7 +71,7 @@ function M.run(budget)
   if not ok and failure ~= scheduler.NO_MEMORY then
     error(failure, 0)
   end
-  return not ok or cpu.exhausted ~= false
+  return not ok or cpu.failed ~= false
 end
 
 --- Whether what a failed coroutine of the kernel was at has done no harm.
@@ -91,9 +93,8 @@ end
 
 --- The process that pays for it that memory ran out, or nil if that is not enough.
 local function find_debtor()
-  local proc = cpu.exhausted
-  if proc then
-    return proc
+  if cpu.failed then
+    return cpu.failed
   end
   local task = status(stepper) == "dead" and was_harmless(stepper) and cpu.task
   return task and task.proc
@@ -138,9 +139,10 @@ function M.recover(lost)
   if status(stepper) == "dead" then
     open_stepper()
   end
-  cpu.task, cpu.exhausted = false, false
+  local failure = cpu.failure or scheduler.memory_fault(cap)
+  cpu.task, cpu.failed, cpu.failure = false, false, false
   if debtor then
-    signals.finish(debtor, nil, scheduler.memory_fault(cap))
+    signals.finish(debtor, nil, failure)
   else
     lose()
   end

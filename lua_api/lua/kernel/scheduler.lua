@@ -54,15 +54,14 @@ function M.fail(task, co, raised)
   if threads.is_overrun(raised) then
     allowance.overrun(task, co)
     return SLICE_COST
-  elseif not is_no_memory(raised) then
-    signals.finish(proc, nil, fault.of_error(raised, co))
-  elseif cpu.capped then
-    -- The kernel might find no memory to end it: that comes after the step.
-    cpu.exhausted = proc
-    return math.huge
-  else
-    signals.finish(proc, nil, M.memory_fault())
   end
+  local failure = not is_no_memory(raised) and fault.of_error(raised, co)
+  if cpu.capped then
+    -- The kernel might find no memory to end it: that comes after the step.
+    cpu.failed, cpu.failure = proc, failure
+    return math.huge
+  end
+  signals.finish(proc, nil, failure or M.memory_fault())
   return 0
 end
 

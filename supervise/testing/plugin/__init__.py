@@ -28,6 +28,7 @@ _SEEDS: Final = 2**32
 
 _before = pytest.StashKey[str | None]()
 _explicit = pytest.StashKey[bool]()
+_examples = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--supervise-seed",
         type=int,
         metavar="N",
-        help="seed of what is left open in tests under trio and in simulations (default: random)",
+        help="seed of what is left open in tests under trio, of examples and simulations "
+        "(default: random)",
     )
 
 
@@ -110,12 +112,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Tell Hypothesis that fixtures which are fresh for each example are no mistake."""
-    if "hypothesis" in sys.modules and _items.runs_under_trio(item):
-        from supervise.testing.plugin import _hypothesis  # noqa: PLC0415
+    """Seed the examples of tests under `@given`, whose fixtures may be fresh for each example."""
+    if "hypothesis" not in sys.modules or not isinstance(item, pytest.Function):
+        return (yield)
+    from supervise.testing.plugin import _hypothesis  # noqa: PLC0415
 
+    if _items.runs_under_trio(item):
         _hypothesis.allow_fresh_fixtures(item)
-    return (yield)
+    elif not item.config.stash[_explicit] and _SEEDING not in sys.modules:
+        # Nobody asked for it in a project that may never use ours.
+        return (yield)
+    with _hypothesis.examples_seeded(item, item.config.option.supervise_seed) as seeded:
+        item.stash[_examples] = seeded
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -151,6 +160,7 @@ def _is_seeded(item: pytest.Item) -> bool:
     seeding = sys.modules.get(_SEEDING)
     return (
         _items.runs_under_trio(item)
+        or item.stash.get(_examples, False)
         or "supervise_seed" in getattr(item, "fixturenames", ())
         or (seeding is not None and seeding.environment_used.is_set())
     )

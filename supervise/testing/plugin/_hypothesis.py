@@ -1,4 +1,7 @@
-"""Async tests under `@given`: each example is a trio run. Its private parts are used only here."""
+"""Tests under `@given`, which a seed repeats; each example of an async one is a trio run.
+
+What is private to Hypothesis is used only here.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +21,53 @@ if TYPE_CHECKING:
 
 _SETTINGS: Final = "_hypothesis_internal_use_settings"
 _SEED: Final = "_hypothesis_internal_use_seed"
+_MACHINE: Final = "_hypothesis_state_machine_class"
+
+
+@contextmanager
+def examples_seeded(item: pytest.Function, seed: int) -> Generator[bool, None, None]:
+    """Let the seed decide which examples of a test are tried, unless something else does already.
+
+    Yields:
+        Whether it does.
+    """
+    function = getattr(item.obj, "__func__", item.obj)
+    # The seed of a state machine is that of its class.
+    seeded = getattr(function, _MACHINE, function)
+    decided = (
+        not hypothesis.is_hypothesis_test(function)
+        or getattr(seeded, _SEED, None) is not None
+        or _settings(function).derandomize
+        or item.config.getoption("--hypothesis-seed", None) is not None
+    )
+    if decided:
+        yield False
+        return
+    hypothesis.seed(seed)(seeded)
+    try:
+        yield True
+    finally:
+        setattr(seeded, _SEED, None)
 
 
 @contextmanager
 def inner_test_replaced(
     test: Any,  # noqa: ANN401 - a function with what `@given` adds to it
-    seed: int,
     run: Callable[..., None],
 ) -> Generator[None, None, None]:
     """Let each example of a test be run by `run(function, *args, **kwargs)`.
 
     Args:
         test: The test.
-        seed: Decides which examples are tried, unless the test is the same every time anyway.
         run: Runs an async function.
     """
-    function = getattr(test, "__func__", test)
     handle = test.hypothesis
     inner = handle.inner_test
-    seeds = getattr(function, _SEED, None) is None and not _settings(function).derandomize
     handle.inner_test = _as_inner_test(inner, run)
-    if seeds:
-        hypothesis.seed(seed)(function)
     try:
         yield
     finally:
         handle.inner_test = inner
-        if seeds:
-            setattr(function, _SEED, None)
 
 
 def _as_inner_test(inner: Callable[..., Any], run: Callable[..., None]) -> Callable[..., None]:
@@ -70,6 +92,9 @@ def allow_fresh_fixtures(item: pytest.Function) -> None:
 
 
 def _settings(function: object) -> hypothesis.settings:
+    machine = getattr(function, _MACHINE, None)
+    if machine is not None:
+        return cast("hypothesis.settings", machine.TestCase.settings)
     return cast("hypothesis.settings", getattr(function, _SETTINGS, hypothesis.settings.default))
 
 

@@ -35,7 +35,7 @@ def run_item(item: pytest.Function, seed: int, *, must_seed: bool) -> None:
         return
     from supervise.testing.plugin import _hypothesis  # noqa: PLC0415 - it may not be there
 
-    with _hypothesis.inner_test_replaced(item.obj, seed, run):
+    with _hypothesis.inner_test_replaced(item.obj, run):
         item.obj(**wanted)
 
 
