@@ -18,14 +18,8 @@ local NET = 256 * 1024
 -- What was in use and how many processes there were when this was last known, and the use a step ago.
 local base, processes, before
 
-local pause
-
 -- Lua 5.5 has another name for it.
 local function set_pause(percent)
-  if percent == pause then
-    return
-  end
-  pause = percent
   if _VERSION == "Lua 5.5" then
     collectgarbage("param", "pause", percent)
   else
