@@ -1,7 +1,7 @@
 --- Stacks as text, in the form of `debug.traceback` and as far as they are code of users. Lua's own
 -- searches all libraries for the name of each function, which would be most of the cost of a crash.
 
-local find, format = string.find, string.format
+local find, format, pcall = string.find, string.format, pcall
 local getinfo = debug.getinfo
 
 local M = {}
@@ -41,13 +41,14 @@ local function stack(co, level)
   local lines, n = { "stack traceback:" }, 1
   local deepest = level + DEEPEST
   while level < deepest do
-    local info
+    local readable, info = true, nil
     if co then
-      info = getinfo(co, level, "Sln")
+      -- Of a stack that is full to the last slot Lua shows nothing.
+      readable, info = pcall(getinfo, co, level, "Sln")
     else
       info = getinfo(level, "Sln")
     end
-    if not info then
+    if not (readable and info) then
       break
     end
     local line = line_of(info)
