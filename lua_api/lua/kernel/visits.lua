@@ -55,11 +55,11 @@ end
 
 acts[post.ANSWER] = tickets.answer
 
--- kind of run -> what it does here: it gets the first ticket and how many there are, and reads the rest
--- from `i` of `bytes` on; returns where it ends
+-- kind of run (see post.lua) -> what it does here: it gets the first ticket, how many there are and whose
+-- they are, reads the rest from `i` of `bytes` on, and returns where it ends
 local runs = {}
 
-runs[post.ANSWER_TRUE] = function(first, length, _, i)
+runs[post.ANSWER_TRUE] = function(first, length, _, _, i)
   for ticket = first, first + length - 1 do
     tickets.answer(ticket, true)
   end
@@ -91,10 +91,8 @@ end
 -- Messages
 
 local function receive(deliver)
-  return function(first, length, bytes, i)
-    local asker, pid, topic, from, payload, target
-    local before
-    asker, i = read(bytes, i)
+  return function(first, length, asker, bytes, i)
+    local pid, topic, from, payload, target, before
     for ticket = first, first + length - 1 do
       pid, i = read(bytes, i)
       if pid then
@@ -219,12 +217,13 @@ local function take_in(bytes, chosen)
   while i <= last do
     local kind = byte(bytes, i)
     if runs[kind] then
-      local first, length
+      local first, length, asker
       first, i = read(bytes, i + 1)
       length, i = read(bytes, i)
+      asker, i = read(bytes, i)
       -- The one kind that nobody chooses ends here.
       if not chosen or chosen[kind] then
-        i = runs[kind](first, length, bytes, i)
+        i = runs[kind](first, length, asker, bytes, i)
       end
     else
       local row
