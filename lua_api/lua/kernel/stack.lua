@@ -1,7 +1,7 @@
 --- Stacks as text, in the form of `debug.traceback` and as far as they are code of users. Lua's own
 -- searches all libraries for the name of each function, which would be most of the cost of a crash.
 
-local find, format, pcall = string.find, string.format, pcall
+local find, format = string.find, string.format
 local getinfo = debug.getinfo
 
 local M = {}
@@ -24,6 +24,11 @@ local function described(info)
   return format("function <%s:%d>", info.short_src, info.linedefined)
 end
 
+--- Whether it is code of this package, which all but the first state have without a name.
+local function is_ours(source)
+  return source == "=?" or find(source, "^@lua_api/lua/") ~= nil
+end
+
 --- One line for a frame; nothing for what is not to be seen.
 local function line_of(info)
   if info.what == "C" then
@@ -31,7 +36,7 @@ local function line_of(info)
     if info.namewhat ~= "" and info.name ~= "yield" then
       return "[C]: in function '" .. info.name .. "'"
     end
-  elseif not find(info.source, "^@lua_api/lua/") then
+  elseif not is_ours(info.source) then
     return format("%s:%d: in %s", info.short_src, info.currentline, described(info))
   end
 end
@@ -41,14 +46,13 @@ local function stack(co, level)
   local lines, n = { "stack traceback:" }, 1
   local deepest = level + DEEPEST
   while level < deepest do
-    local readable, info = true, nil
+    local info
     if co then
-      -- Of a stack that is full to the last slot Lua shows nothing.
-      readable, info = pcall(getinfo, co, level, "Sln")
+      info = getinfo(co, level, "Sln")
     else
       info = getinfo(level, "Sln")
     end
-    if not (readable and info) then
+    if not info then
       break
     end
     local line = line_of(info)
