@@ -152,7 +152,7 @@ def new_kernel_state(
         SuperviseError: lupa comes without this Lua.
     """
     runtime = new_runtime(lua, capped=capped)
-    # One collection once all is loaded takes no longer than those on the way, and leaves less behind.
+    # One collection once all is loaded takes no longer than those on the way, and leaves less.
     runtime.execute(b"collectgarbage('stop')")
     _preload_kernel(runtime, lua)
     return _function(runtime, _BOOT)(local_zone), runtime

@@ -45,7 +45,6 @@ return {
   decode = decode,
   decode_list = reader.decode_list,
   read = reader.read,
-  read_list = reader.read_list,
   quoted = quoted,
   packed = packed,
   unpacked = unpacked,

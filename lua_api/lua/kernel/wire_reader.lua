@@ -140,23 +140,16 @@ end
 --- One of several values that stand one after the other: that at `i`, and where the next one is.
 M.read = read
 
---- As `read`, for a list in which items may be nil; and how many there are.
-function M.read_list(bytes, i)
-  local lead = byte(bytes, i)
-  local length, start = lead - 0x90, i + 1
-  if lead == 0xdc then
-    length, start = read_uint16(bytes, start)
-  elseif lead == 0xdd then
-    length, start = read_uint32(bytes, start)
-  end
-  local list, after = read_list(bytes, start, length)
-  return list, after, length
-end
-
 --- The items of a list, in which items may be nil, and how many there are.
 function M.decode_list(bytes)
-  local list, _, length = M.read_list(bytes, 1)
-  return list, length
+  local lead = byte(bytes, 1)
+  local length, start = lead - 0x90, 2
+  if lead == 0xdc then
+    length, start = read_uint16(bytes, 2)
+  elseif lead == 0xdd then
+    length, start = read_uint32(bytes, 2)
+  end
+  return (read_list(bytes, start, length)), length
 end
 
 return M
