@@ -22,8 +22,6 @@ NOT_APPLICABLE = {
     "python-call": _NO_PYTHON,
     "busy-neighbour": _NO_PYTHON,
     "computing": _NO_PYTHON,
-    "preemption": "it cannot be turned off",
-    "schedules": "it has no simulations",
 }
 
 _ERL = ("erl", "+S", "1:1", "+P", "1000000", "-noshell", "-noinput")
@@ -66,6 +64,11 @@ def spawn(plan: Plan) -> Samples:
 def ping_pong(plan: Plan) -> Samples:
     """Two processes, one message back and forth."""
     return _run("ping_pong", plan, plan.size)
+
+
+def ping_pong_jit(plan: Plan) -> Samples:
+    """The same: what ours on LuaJIT is compared with."""
+    return ping_pong(plan)
 
 
 def ring(plan: Plan) -> Samples:

@@ -17,9 +17,9 @@ from benchmarks._workloads import RING, SENDERS, Plan
 _THREADS = "each actor is an OS thread: too many of them"
 _UNSUPERVISED = "an actor that fails stops, nothing restarts it"
 NOT_APPLICABLE = {
+    "ping-pong-jit": "nothing is compiled while it runs: as ping-pong",
     "busy-neighbour": "its actors are threads",
     "computing": "its actors are threads",
-    "preemption": "its actors are threads",
     "spawn-100k": _THREADS,
     "skynet": _THREADS,
     "nested": "actors share the payload, nothing is copied: as ping-pong",
@@ -28,7 +28,6 @@ NOT_APPLICABLE = {
     "crash-10k": _UNSUPERVISED,
     "start-stop": _UNSUPERVISED,
     "start-child": _UNSUPERVISED,
-    "schedules": "it has no simulations",
 }
 
 Ref = pykka.ActorRef[Any]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import _supervise_preemption
 from benchmarks import _supervise_simulations as simulations
+from benchmarks import _supervise_states as states
 from benchmarks import _supervise_trees as trees
-from benchmarks._timing import Batches, Phases, Samples, SpawnMeter
+from benchmarks._timing import Batches, Phases, Samples, SpawnMeter, resident_bytes
 from benchmarks._timing import cold_start as time_cold_start
 from benchmarks._turns import turns
 from benchmarks._workloads import RING, SENDERS, Plan, check_count, leaves_sum, nested_payload
@@ -40,14 +41,14 @@ logging.getLogger("supervise").setLevel(logging.CRITICAL + 1)
 
 
 @asynccontextmanager
-async def _open() -> AsyncIterator[Node]:
-    async with open_node(source=SOURCE, hosts=[HostSpec(HOST)]) as node:
+async def _open(lua: str = "5.4") -> AsyncIterator[Node]:
+    async with open_node(source=SOURCE, hosts=[HostSpec(HOST, lua=lua)]) as node:
         yield node
 
 
-async def _drive(entry: str, plan: Plan, *args: Any) -> Samples:  # noqa: ANN401
+async def _drive(entry: str, plan: Plan, *args: Any, lua: str = "5.4") -> Samples:  # noqa: ANN401
     """Time the batches of a driver, which answers with the operations it has done."""
-    async with _open() as node:
+    async with _open(lua) as node:
         driver = await node.spawn(entry, *args, host=HOST)
         batches = Batches(plan)
         for size in batches:
@@ -69,6 +70,11 @@ async def spawn(plan: Plan) -> Samples:
 async def ping_pong(plan: Plan) -> Samples:
     """Two processes, one message back and forth."""
     return await _drive("bench:ring", plan, 2, 1)
+
+
+async def ping_pong_jit(plan: Plan) -> Samples:
+    """The same on LuaJIT."""
+    return await _drive("bench:ring", plan, 2, 1, lua="jit")
 
 
 async def ring(plan: Plan) -> Samples:
@@ -188,6 +194,35 @@ async def computing(plan: Plan) -> Samples:
         for _ in range(4):
             await node.spawn("bench:spin", host=HOST)
         return await _supervise_preemption.naps(plan)
+
+
+async def across_states(plan: Plan) -> Samples:
+    """Many processes in one Lua state send to one in another."""
+    return await states.messages(plan, SOURCE, HOST)
+
+
+async def two_states(plan: Plan) -> Samples:
+    """Two processes compute in one Lua state, and in one each."""
+    return await states.speedup(plan, SOURCE)
+
+
+async def private_states(plan: Plan) -> Samples:
+    """Spawn processes that have a Lua state each."""
+    return await states.private(plan, SOURCE, HOST)
+
+
+async def crashes(plan: Plan) -> Samples:
+    """Crash one child again and again: the memory at the end, as a multiple of that early on."""
+    early = min(10_000, plan.size // 10)
+    async with _open() as node:
+        driver = await node.spawn("bench:crash_in_turn", 1, host=HOST)
+        async with trees.open_tree(node, 1, driver):
+            resident = []
+            for count in (early, plan.size - early):
+                check_count(await node.call(driver, "run", count), count)
+                resident.append(resident_bytes())
+    before, after = resident
+    return {"growth": [after / before]} if before and after else {}
 
 
 def schedules(plan: Plan) -> Samples:

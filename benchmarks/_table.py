@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks._workloads import Row, Workload
 
 OURS = "supervise"
-SCALE = {"µs": 1e6, "ms": 1e3, "bytes": 1.0, "x": 1.0}
+SCALE = {"µs": 1e6, "ms": 1e3, "bytes": 1.0, "KB": 1e-3, "MB": 1e-6, "x": 1.0}
 
 Cell = Summary | str  # figures, or the word that stands in their place
 Results = dict[str, dict[str, dict[str, Cell]]]  # workload -> contender -> metric
@@ -40,7 +40,9 @@ def verdict(row: Row, cells: Mapping[str, Cell]) -> Verdict | None:
         return None
     if row.reach is None or row.aim is None:
         return Verdict(ratio, "")
-    return Verdict(ratio, "aim" if ratio <= row.aim else "reach" if ratio <= row.reach else "no")
+    sign = 1 if row.aim <= row.reach else -1
+    met = [name for name in ("aim", "reach") if sign * ratio <= sign * getattr(row, name)]
+    return Verdict(ratio, met[0] if met else "no")
 
 
 def render(workloads: Sequence[Workload], contenders: Sequence[str], results: Results) -> str:

@@ -92,13 +92,14 @@ class SpawnMeter:
         self._started = time.perf_counter()
 
     def stop(self) -> Samples:
-        """Seconds and bytes for each process."""
+        """Seconds and bytes for each process, and bytes for all."""
         seconds = time.perf_counter() - self._started
         gc.collect()
         samples = {"time": [seconds / self._size]}
         resident = resident_bytes()
         if resident is not None and self._resident is not None:
-            samples["rss"] = [(resident - self._resident) / self._size]
+            samples["all"] = [float(resident - self._resident)]
+            samples["rss"] = [samples["all"][0] / self._size]
         return samples
 
 

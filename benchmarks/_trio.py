@@ -15,15 +15,14 @@ from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, lea
 
 _UNSUPERVISED = "a task that fails cancels its siblings, nothing restarts it"
 NOT_APPLICABLE = {
+    "ping-pong-jit": "nothing is compiled while it runs: as ping-pong",
     "computing": "a task that computes lets no other run",
-    "preemption": "there is none",
     "nested": "tasks share the payload, nothing is copied: as ping-pong",
     "restart": _UNSUPERVISED,
     "crash-1k": _UNSUPERVISED,
     "crash-10k": _UNSUPERVISED,
     "start-stop": _UNSUPERVISED,
     "start-child": _UNSUPERVISED,
-    "schedules": "it has no simulations",
 }
 
 Send = trio.MemorySendChannel[Any]

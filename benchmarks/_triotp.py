@@ -17,11 +17,10 @@ from benchmarks._timing import cold_start as time_cold_start
 from benchmarks._workloads import FAN_OUT, RING, SENDERS, Plan, check_count, leaves_sum
 
 NOT_APPLICABLE = {
+    "ping-pong-jit": "nothing is compiled while it runs: as ping-pong",
     "computing": "its processes are trio tasks: as trio",
-    "preemption": "there is none",
     "nested": "tasks share the payload, nothing is copied: as ping-pong",
     "busy-neighbour": "its processes are trio tasks: as trio",
-    "schedules": "it has no simulations",
 }
 
 Work = Callable[[Plan], Awaitable[Samples]]

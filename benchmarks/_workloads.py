@@ -31,13 +31,14 @@ class Row:
     """One line of the table: one metric of a workload.
 
     Attributes:
-        metric: Key of the samples: `rss` and `own` in bytes, the others in seconds, per operation.
+        metric: Key of the samples: `rss`, `own` and `all` in bytes, the others in seconds, per
+            operation.
         label: What the reader sees.
-        unit: `µs`, `ms`, `bytes`, or `x` for a ratio.
+        unit: `µs`, `ms`, `bytes`, `KB`, `MB`, or `x` for a ratio.
         base: The contender that our ratio is taken against; none if the goals are for our figure
             itself.
         reach: The ratio to reach, `None` where none is set.
-        aim: The ratio to aim for.
+        aim: The ratio to aim for; above `reach` where more is better.
     """
 
     metric: str
@@ -58,6 +59,7 @@ class Workload:
         size: Operations a batch.
         quick_size: The same for `--quick`; `// 10` of either is a valid size too.
         rows: The lines it fills.
+        ours: Why it makes no sense for anybody else, if so.
     """
 
     name: str
@@ -65,9 +67,10 @@ class Workload:
     size: int
     quick_size: int
     rows: tuple[Row, ...]
+    ours: str = ""
 
 
-def _spawn(name: str, label: str, size: int, quick_size: int) -> Workload:
+def _spawn(name: str, label: str, size: int, quick_size: int, *more: Row) -> Workload:
     return Workload(
         name,
         "spawn",
@@ -77,6 +80,7 @@ def _spawn(name: str, label: str, size: int, quick_size: int) -> Workload:
             Row("time", f"{label}, time each", "µs", reach=4, aim=2),
             Row("rss", f"{label}, resident memory each", "bytes", reach=1.2, aim=0.8),
             Row("own", f"{label}, memory each by own count", "bytes"),
+            *more,
         ),
     )
 
@@ -106,18 +110,35 @@ _START_STOP = (
     Row("start", "start of a supervisor of 1,000", "ms", reach=8, aim=3),
     Row("stop", "stop of a supervisor of 1,000", "ms", reach=8, aim=3),
 )
-# Nobody else has anything of the kind. A millisecond is a thousand schedules a second.
+_IDLE = Row("all", "100,000 idle processes, resident memory", "MB", None, 300, 220)
+_ACROSS = Row("time", "fan-in from another Lua state, per message", "µs", None, 4, 2)
+_SPEEDUP = Row("ratio", "computing in 2 Lua states, as fast as in one", "x", None, 1.7, 1.9)
+_PRIVATE = (
+    Row("time", "spawn of a private state, time each", "µs", None, 400, 150),
+    Row("rss", "private states, resident memory each", "KB", None, 120, 60),
+)
+# A million are an hour's worth: `python -m benchmarks._run supervise crashes --size 1000000`.
+_CRASHES = Row("growth", "memory after 100,000 crashes, as after 10,000", "x", None, 1.05, 1)
+# A millisecond is a thousand schedules a second.
 _SCHEDULES = (
     Row("time", "simulation of a fault schedule of ten children", "ms"),
     Row("step", "step of a process in a simulation", "µs"),
 )
 
+_STATES = "our own Lua states"
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
         _spawn("spawn-10k", "spawn 10k", 10_000, 100),
-        _spawn("spawn-100k", "spawn 100k", 100_000, 1_000),
+        _spawn("spawn-100k", "spawn 100k", 100_000, 1_000, _IDLE),
         _timed("ping-pong", Row("time", "ping-pong, per hop", "µs", "beam", 3.5, 2), 50_000, 200),
+        _timed(
+            "ping-pong-jit",
+            Row("time", "ping-pong on LuaJIT, per hop", "µs", "beam", 1.5, 0.8),
+            100_000,
+            200,
+        ),
         _timed("ring", Row("time", "ring of 1000, per hop", "µs", "beam", 3.5, 2), 50_000, 10_000),
         _timed(
             "fan-in",
@@ -146,7 +167,7 @@ WORKLOADS = {
             500,
             20,
         ),
-        Workload("preemption", "preemption", 10_000, 10_000, _PREEMPTION),
+        Workload("preemption", "preemption", 10_000, 10_000, _PREEMPTION, "our own, on and off"),
         Workload(
             "computing",
             "computing",
@@ -154,7 +175,11 @@ WORKLOADS = {
             10,
             (Row("p99", "oversleeping beside 4 computing processes, p99", "ms", None, 5, 2),),
         ),
-        Workload("schedules", "schedules", 200, 20, _SCHEDULES),
+        Workload("across-states", "across_states", 100_000, 1_000, (_ACROSS,), _STATES),
+        Workload("two-states", "two_states", 1_000_000, 1_000, (_SPEEDUP,), _STATES),
+        Workload("private-states", "private_states", 200, 10, _PRIVATE, _STATES),
+        Workload("crashes", "crashes", 100_000, 100, (_CRASHES,), "our own, early and late"),
+        Workload("schedules", "schedules", 200, 20, _SCHEDULES, "our own simulations"),
         _timed(
             "cold-start", Row("time", "cold start to first message", "ms", "trio", 1.5, 1.2), 10, 10
         ),

@@ -33,12 +33,12 @@ def kernel_files() -> tuple[tuple[str, str, bytes], ...]:
 _COMPILE = b"""
 local name, chunk_name, text = ...
 package.preload[name] = assert(load(text, chunk_name, "t"))
-return string.dump(package.preload[name])
+return string.dump(package.preload[name], true)
 """
 
 _PRELOAD = b"""
 local name, code = ...
-package.preload[name] = assert(load(code, name, "b"))
+package.preload[name] = assert(load(code, "=?", "b"))
 """
 
 # Once the kernel is loaded nothing may be loaded from outside; nothing of Python is left inside.
@@ -57,6 +57,8 @@ for _, name in ipairs({ "python", "io", "package", "dofile", "loadfile" }) do
   _G[name] = nil
 end
 os.execute, os.exit, os.remove, os.rename, os.tmpname, os.getenv = nil, nil, nil, nil, nil, nil
+collectgarbage("restart")
+collectgarbage()
 return kernel
 """
 
@@ -113,7 +115,8 @@ def _function(runtime: Any, body: bytes) -> Any:  # noqa: ANN401 - a Lua functio
 
 
 # Version of Lua -> every module and its bytecode. Compiling takes longer than all the rest, and so
-# only the first state does it.
+# only the first state does it. What the bytecode is without, names and lines for error messages of
+# the kernel's own, is a fifth of its memory, and a third of the time it takes to load.
 _compiled: dict[str, list[tuple[bytes, bytes]]] = {}
 
 
@@ -149,5 +152,7 @@ def new_kernel_state(
         SuperviseError: lupa comes without this Lua.
     """
     runtime = new_runtime(lua, capped=capped)
+    # One collection once all is loaded takes no longer than those on the way, and leaves less.
+    runtime.execute(b"collectgarbage('stop')")
     _preload_kernel(runtime, lua)
     return _function(runtime, _BOOT)(local_zone), runtime

@@ -53,7 +53,7 @@ for name in string.gmatch([[
   kernel.stack kernel.fault kernel.relation kernel.wire kernel.wire_reader kernel.wire_writer
   api.argument api.errors api.text api.message
   api.time.chunks api.time.civil api.time.digits api.time.duration api.time.duration_text
-  api.time.instant api.time.layout api.time.location api.time.memo api.time.object
+  api.time.instant api.time.layout api.time.location kernel.memo api.time.object
   api.time.reading api.time.rounding api.time.zone_text
   simulation.ordered simulation.rng
 ]], "%S+") do

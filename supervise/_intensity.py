@@ -9,7 +9,8 @@ class RestartWindow:
     """Counts restarts in the closed window `[now - max_seconds, now]`.
 
     A restart exactly `max_seconds` ago still counts, as in OTP; unlike there, the window is not
-    rounded to whole seconds. Charging costs the same whatever the limit is.
+    rounded to whole seconds. Charging costs the same whatever the limit is, and only what is in the
+    window is kept.
 
     Attributes:
         max_restarts: How many restarts the window may hold.
@@ -19,14 +20,16 @@ class RestartWindow:
     def __init__(self, max_restarts: int, max_seconds: float) -> None:
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
-        # One more than the limit: if the oldest of them is still in the window, it overflows.
+        # One more than the limit: with that many in it the window overflows.
         self._stamps: deque[float] = deque(maxlen=max_restarts + 1)
 
     def charge(self, now: float) -> bool:
         """Charge one restart; False if it is one too many and must not be performed."""
         stamps = self._stamps
         stamps.append(now)
-        return len(stamps) <= self.max_restarts or stamps[0] < now - self.max_seconds
+        while stamps[0] < now - self.max_seconds:
+            stamps.popleft()
+        return len(stamps) <= self.max_restarts
 
     def restarts(self, now: float) -> tuple[float, ...]:
         """When the restarts of the window were charged, oldest first."""

@@ -74,6 +74,47 @@ async def test_a_failure_travels_over_links_of_lua_and_python(host):
             assert (await me.events.receive()).result["from"] == failing
 
 
+# Sends a value to each process of a list at once, from coroutines that all wait for their answers.
+SENDS_MANY = lua(
+    "local all, topics, values = ... "
+    "local done, found = channel.new(#all), {} "
+    "for i, pid in ipairs(all) do "
+    "  coroutine.spawn(function() "
+    "    local ok, err = process.send(pid, topics[i], values[i]) "
+    "    done:send({ i, ok or false, tostring(err) }) "
+    "  end) "
+    "end "
+    "for _ = 1, #all do local row = done:receive() found[row[1]] = { row[2], row[3] } end "
+    "return found"
+)
+TAKES_FIVE = lua(
+    "local inbox, seen = process.inbox(), {} "
+    "for i = 1, 5 do local m = inbox:receive() "
+    "seen[i] = { m:topic(), m:payload(), m:from() } end return seen"
+)
+
+
+async def test_what_many_send_at_once_arrives_in_order_and_each_is_told(host):
+    hosts = [host, HostSpec("other", workers=1)]
+    entries = {"t:sends_many": SENDS_MANY, "t:takes_five": TAKES_FIVE}
+    values = [1, -200, 2.5, "text", False, [1, {"x": 2}], "late"]
+    topics = ["a", "a", "b", "a", "a", "b", "b"]
+    async with node_of(hosts=hosts, entries=entries) as node, node.open_process() as me:
+        dead = await me.spawn("t:add", 1, 2, host="h", monitor=True)
+        await me.events.receive()
+        taker = await me.spawn("t:takes_five", host="h", monitor=True)
+        to = [taker, taker, taker, dead, taker, taker, me.pid]
+        told = await node.exec("t:sends_many", to, topics, values, host="other")
+        refused = [False, f"process not found: {dead}"]
+        assert told == [refused if pid == dead else [True, "nil"] for pid in to]
+        seen = (await me.events.receive()).result
+        expected = [[t, v] for t, v, pid in zip(topics, values, to, strict=True) if pid == taker]
+        assert [row[:2] for row in seen] == expected
+        assert len({sender for _, _, sender in seen}) == 1
+        late = await me.receive()
+        assert (late.topic, late.payload, late.sender) == ("b", "late", seen[0][2])
+
+
 async def test_names_are_those_of_the_node(host):
     async with node_of(hosts=[host, HostSpec("other", workers=1)]) as node:
         echo = await node.spawn("t:echo", host="h")

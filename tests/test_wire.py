@@ -154,9 +154,23 @@ def test_a_list_of_arguments_keeps_its_nils(state):
 
 
 @EVERY_LUA
-def test_encoded_values_join_to_a_list(state):
-    row = "wire.join(3, {wire.encode('a'), wire.encode({1}), wire.encode(nil)})"
-    assert decode(call(state, f"return {row}")) == ["a", [1], None]
+def test_values_are_read_one_after_the_other(state):
+    head = "local s = table.concat({wire.encode('a'), wire.encode({1, {}}), wire.encode(-70000)})"
+    reads = "local a, b, c, i a, i = wire.read(s, 1) b, i = wire.read(s, i) c, i = wire.read(s, i)"
+    found = call(state, f"{head} {reads} return wire.encode({{a, b, c, i - #s}})")
+    assert decode(found) == ["a", [1, {}], -70000, 1]
+
+
+@EVERY_LUA
+@pytest.mark.parametrize(
+    "value", ["1", "-200", "2.5", "true", "false", "nil", "'text'", r"'\255'", "{1, {x = 2}}"]
+)
+def test_what_is_packed_comes_out_as_the_value_or_its_bytes(state, value):
+    packed = f"wire.decode((wire.packed({value})))"
+    [found] = decode(call(state, f"return wire.encode({{(wire.unpacked({packed}))}})")) or [None]
+    expected = decode(call(state, f"return wire.encode({value})"))
+    assert found == expected
+    assert decode(call(state, f"return wire.unpacked({packed}, true)")) == expected
 
 
 def test_a_refusal_leaves_nothing_behind_for_the_next_message():

@@ -46,20 +46,20 @@ end
 
 -- Messages
 
-local function post_message(kind, target, waiter, topic, bytes, from)
-  local ticket = tickets.new(target.state, waiter)
-  post.row(target.state, 7, kind, state.number, ticket, target.pid, topic, bytes, from)
+local function post_message(kind, target, waiter, topic, payload, from)
+  local to = target.state
+  post.message(to, kind, tickets.new(to, waiter), target.pid, topic, from, payload)
 end
 
---- The rest of a send by name: `bytes` is the payload, taken when it was sent.
-local function send_resolved(task, pid, topic, bytes)
+--- The rest of a send by name: `payload` was taken when it was sent.
+local function send_resolved(task, pid, topic, payload)
   local target, failure = registry.find(pid)
   if not target then
     return true, nil, failure
   elseif target.state then
-    return post_message(post.SEND, target, task, topic, bytes, task.proc.pid)
+    return post_message(post.SEND, target, task, topic, payload, task.proc.pid)
   end
-  return true, mailbox.deliver(target, topic, target.port and bytes or wire.decode(bytes), task.proc.pid)
+  return true, mailbox.deliver(target, topic, wire.unpacked(wire.decode(payload), target.port), task.proc.pid)
 end
 
 --- Sends a payload to a peer and waits until it is in the mailbox.
@@ -67,13 +67,13 @@ function M.send(task, target, topic, payload)
   if mailbox.is_reserved(topic) then
     return true, nil, mailbox.reserved(topic)
   end
-  local bytes, refusal = wire.encode(payload)
-  if not bytes then
+  local packed, refusal = wire.packed(payload)
+  if not packed then
     return true, nil, new_fault(kinds.INVALID, refusal)
   elseif target.name then
-    return M.resolve(task, send_resolved, nil, target.name, topic, bytes)
+    return M.resolve(task, send_resolved, nil, target.name, topic, packed)
   end
-  post_message(post.SEND, target, task, topic, bytes, task.proc.pid)
+  post_message(post.SEND, target, task, topic, packed, task.proc.pid)
 end
 
 -- How many messages from Python may be on their way to one process.
@@ -81,6 +81,7 @@ local MOST_ON_THE_WAY = 100000
 
 --- Sends for Python, which does not wait. The mailbox takes the message even if it is full; then the
 -- next ones are refused until there is room again.
+-- @param bytes the payload in wire form
 function M.send_at_once(target, topic, bytes, from)
   if mailbox.is_reserved(topic) then
     return nil, mailbox.reserved(topic)
@@ -97,7 +98,7 @@ function M.send_at_once(target, topic, bytes, from)
     return nil, new_fault(kinds.RATE_LIMITED, "mailbox of " .. target.pid .. " is full: it has not read what was sent before")
   end
   target.under_way = under_way + 1
-  post_message(post.SEND_AT_ONCE, target, arrived, topic, bytes, from)
+  post_message(post.SEND_AT_ONCE, target, arrived, topic, wire.quoted(bytes), from)
   return true
 end
 

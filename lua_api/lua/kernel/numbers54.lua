@@ -19,6 +19,11 @@ function M.float(x)
   return pack(">Bd", 0xcb, x)
 end
 
+--- The 4 bytes at i as a signed integer.
+function M.read_int32(s, i)
+  return (unpack(">i4", s, i))
+end
+
 --- The 8 bytes at i as a signed integer.
 function M.read_integer(s, i)
   return (unpack(">i8", s, i))

@@ -43,6 +43,13 @@ function M.float(x)
   return "\203" .. (is_little_endian and reverse(bytes) or bytes)
 end
 
+--- The 4 bytes at i as a signed integer.
+function M.read_int32(s, i)
+  local a, b, c, d = byte(s, i, i + 3)
+  local n = ((a * 0x100 + b) * 0x100 + c) * 0x100 + d
+  return n < 0x80000000 and n or n - TWO_32
+end
+
 --- The 8 bytes at i as a signed integer.
 function M.read_integer(s, i)
   local a, b, c, d, e, f, g, h = byte(s, i, i + 7)

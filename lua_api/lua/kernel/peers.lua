@@ -15,9 +15,25 @@ local function state_of(pid)
   return tonumber(match(pid, "|(%d+):0x%x+}$")) or 0
 end
 
+-- Outside the hub: peers that `find` found. A few only, but who is sent something is sent more.
+local recent, recent_count = {}, 0
+M.recent = recent
+
+local MOST_RECENT = 256
+
+local function remember(peer)
+  if recent_count == MOST_RECENT then
+    for pid in next, recent do
+      recent[pid] = nil
+    end
+    recent_count = 0
+  end
+  recent[peer.pid], recent_count = peer, recent_count + 1
+end
+
 --- The peer with this pid, which may be dead.
 function M.of(pid)
-  return by_pid[pid] or { pid = pid, state = state_of(pid), links = false, monitors = false }
+  return by_pid[pid] or recent[pid] or { pid = pid, state = state_of(pid), links = false, monitors = false }
 end
 
 --- The process behind what is no process here: a peer; or, outside the hub, `{ name = }` of one whom
@@ -28,7 +44,11 @@ function M.find(dest, is_pid)
   elseif not is_pid then
     return { name = dest, state = 0 }
   elseif state_of(dest) ~= state.number then
-    return M.of(dest)
+    local peer = M.of(dest)
+    if recent[dest] ~= peer then
+      remember(peer)
+    end
+    return peer
   end
   return nil
 end
@@ -40,6 +60,9 @@ end
 
 function M.keep(peer)
   by_pid[peer.pid] = peer
+  if recent[peer.pid] then
+    recent[peer.pid] = peer
+  end
 end
 
 function M.drop(peer)

@@ -14,6 +14,7 @@ local OPEN, CLOSE = byte("{}", 1, 2)
 local M = {}
 
 local by_pid, by_name, hosts = {}, {}, {}
+local recent = peers.recent
 M.by_pid = by_pid
 M.count = 0
 
@@ -118,11 +119,15 @@ local function is_pid(text)
   return byte(text, 1) == OPEN and byte(text, -1) == CLOSE and find(text, "|", 2, true) ~= nil
 end
 
+function M.not_found(pid)
+  return new_fault(kinds.NOT_FOUND, "process not found: " .. pid)
+end
+
 --- The process behind a pid or a name, or what stands for it here if it is elsewhere (see peers.lua);
 -- otherwise nil and an error that names what was not found.
 -- What is no text is nil without an error: the API raises for it.
 function M.find(dest)
-  local proc = by_pid[dest] or by_name[dest]
+  local proc = by_pid[dest] or by_name[dest] or recent[dest]
   if proc then
     return proc
   end
@@ -134,7 +139,7 @@ function M.find(dest)
   if peer then
     return peer
   elseif pid then
-    return nil, new_fault(kinds.NOT_FOUND, "process not found: " .. dest)
+    return nil, M.not_found(dest)
   end
   return nil, new_fault(kinds.NOT_FOUND, 'name not found: "' .. dest .. '"')
 end

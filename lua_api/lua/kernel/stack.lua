@@ -24,6 +24,11 @@ local function described(info)
   return format("function <%s:%d>", info.short_src, info.linedefined)
 end
 
+--- Whether it is code of this package, which all but the first state have without a name.
+local function is_ours(source)
+  return source == "=?" or find(source, "^@lua_api/lua/") ~= nil
+end
+
 --- One line for a frame; nothing for what is not to be seen.
 local function line_of(info)
   if info.what == "C" then
@@ -31,7 +36,7 @@ local function line_of(info)
     if info.namewhat ~= "" and info.name ~= "yield" then
       return "[C]: in function '" .. info.name .. "'"
     end
-  elseif not find(info.source, "^@lua_api/lua/") then
+  elseif not is_ours(info.source) then
     return format("%s:%d: in %s", info.short_src, info.currentline, described(info))
   end
 end

@@ -20,6 +20,8 @@ local wire = require("kernel.wire")
 local kinds, new_fault = fault.kinds, fault.new
 local by_pid = registry.by_pid
 local unpack = table.unpack or unpack
+local byte = string.byte
+local read, unpacked = wire.read, wire.unpacked
 
 local M = {}
 
@@ -29,9 +31,12 @@ local acts = {}
 local lost = {}
 
 local function reply(asker, ticket, a, b, c)
-  if ticket ~= 0 then
-    post.row(asker, 5, post.ANSWER, ticket, a, b, c)
+  if ticket == 0 then
+    return
+  elseif a == true and b == nil and c == nil then
+    return post.answer_true(asker, ticket)
   end
+  post.row(asker, 5, post.ANSWER, ticket, a, b, c)
 end
 
 --- Somebody elsewhere who waits for what a request here brings.
@@ -49,6 +54,17 @@ local function new_visitor(asker, ticket, pid)
 end
 
 acts[post.ANSWER] = tickets.answer
+
+-- kind of run (see post.lua) -> what it does here: it gets the first ticket, how many there are and whose
+-- they are, reads the rest from `i` of `bytes` on, and returns where it ends
+local runs = {}
+
+runs[post.ANSWER_TRUE] = function(first, length, _, _, i)
+  for ticket = first, first + length - 1 do
+    tickets.answer(ticket, true)
+  end
+  return i
+end
 
 -- The lives of processes elsewhere
 
@@ -75,18 +91,28 @@ end
 -- Messages
 
 local function receive(deliver)
-  return function(asker, ticket, pid, topic, bytes, from)
-    local target = by_pid[pid]
-    if not target then
-      local _, failure = registry.find(pid)
-      return reply(asker, ticket, nil, failure)
+  return function(first, length, asker, bytes, i)
+    local pid, topic, from, payload, target, before
+    for ticket = first, first + length - 1 do
+      pid, i = read(bytes, i)
+      if pid then
+        topic, i = read(bytes, i)
+        target, before = by_pid[pid], pid
+      end
+      from, i = read(bytes, i)
+      payload, i = read(bytes, i)
+      if target then
+        reply(asker, ticket, deliver(target, topic, unpacked(payload, target.port), from))
+      else
+        reply(asker, ticket, nil, registry.not_found(before))
+      end
     end
-    reply(asker, ticket, deliver(target, topic, target.port and bytes or wire.decode(bytes), from))
+    return i
   end
 end
 
-acts[post.SEND] = receive(mailbox.deliver)
-acts[post.SEND_AT_ONCE] = receive(mailbox.deliver_anyway)
+runs[post.SEND] = receive(mailbox.deliver)
+runs[post.SEND_AT_ONCE] = receive(mailbox.deliver_anyway)
 
 acts[post.ROOM] = function(asker, ticket, pid)
   local target = by_pid[pid]
@@ -185,31 +211,46 @@ acts[post.KILL_CHILD] = children.kill_for_hub
 acts[post.CHILD_UP] = children_afar.came_up
 acts[post.CHILD_DOWN] = children_afar.went_down
 
---- Does what the bytes from another state say.
-function M.receive(bytes)
-  local rows, n = wire.decode_list(bytes)
-  for i = 1, n do
-    local row = rows[i]
-    -- Trailing nils have left the row.
-    acts[row[1]](unpack(row, 2, 9))
+--- Does what rows say: all, or those of a `chosen` kind.
+local function take_in(bytes, chosen)
+  local i, last = 1, #bytes
+  while i <= last do
+    local kind = byte(bytes, i)
+    if runs[kind] then
+      local first, length, asker
+      first, i = read(bytes, i + 1)
+      length, i = read(bytes, i)
+      asker, i = read(bytes, i)
+      -- The one kind that nobody chooses ends here.
+      if not chosen or chosen[kind] then
+        i = runs[kind](first, length, asker, bytes, i)
+      end
+    else
+      local row
+      row, i = read(bytes, i)
+      kind = row[1]
+      if not chosen or chosen[kind] then
+        -- Trailing nils have left the row.
+        acts[kind](unpack(row, 2, 9))
+      end
+    end
   end
 end
 
+--- Does what the bytes from another state say.
+function M.receive(bytes)
+  take_in(bytes)
+end
+
 -- Kinds of rows that ask a state for something, and what is no answer to anybody is dropped.
-local QUESTIONS = { post.SEND, post.SEND_AT_ONCE, post.ROOM, post.WATCH, post.LINK, post.CANCEL, post.TERMINATE }
-for i = 1, #QUESTIONS do
-  QUESTIONS[QUESTIONS[i]] = true
+local questions = {}
+for _, kind in ipairs({ post.SEND, post.SEND_AT_ONCE, post.ROOM, post.WATCH, post.LINK, post.CANCEL, post.TERMINATE }) do
+  questions[kind] = true
 end
 
 --- Answers, in the hub, what was meant for a state that is no more: none of its processes is found.
 function M.refuse(bytes)
-  local rows, n = wire.decode_list(bytes)
-  for i = 1, n do
-    local row = rows[i]
-    if QUESTIONS[row[1]] then
-      acts[row[1]](unpack(row, 2, 9))
-    end
-  end
+  take_in(bytes, questions)
 end
 
 --- A state is no more: every process in it has ended with this message.

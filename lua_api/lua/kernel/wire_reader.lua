@@ -7,7 +7,7 @@ local M = {}
 
 local by_tag = classes.by_tag
 local byte, sub = string.byte, string.sub
-local read_integer, read_float = numbers.read_integer, numbers.read_float
+local read_int32, read_integer, read_float = numbers.read_int32, numbers.read_integer, numbers.read_float
 
 local function read_uint8(s, i)
   return byte(s, i), i + 1
@@ -108,7 +108,9 @@ end
 readers[0xcc], readers[0xcd], readers[0xce] = read_uint8, read_uint16, read_uint32
 add_signed(0xd0, read_uint8, 0x100)
 add_signed(0xd1, read_uint16, 0x10000)
-add_signed(0xd2, read_uint32, 0x100000000)
+readers[0xd2] = function(s, i)
+  return read_int32(s, i), i + 4
+end
 add_eight_bytes(0xcf, read_integer) -- unsigned, but never 2^63 or more: no integer of Lua is
 add_eight_bytes(0xd3, read_integer)
 add_eight_bytes(0xcb, read_float)
@@ -134,6 +136,9 @@ end
 function M.decode(bytes)
   return (read(bytes, 1))
 end
+
+--- One of several values that stand one after the other: that at `i`, and where the next one is.
+M.read = read
 
 --- The items of a list, in which items may be nil, and how many there are.
 function M.decode_list(bytes)

@@ -312,9 +312,9 @@ function M.encode_list(length, items, root)
   return finish(put_items(items, length, 0, 0), items, root)
 end
 
---- Values that are already bytes as the bytes of a list of them.
-function M.join(length, encoded)
-  return list_head(length) .. concat(encoded, "", 1, length)
+--- The bytes of a value as one value, of which a reader need not know more.
+function M.quoted(bytes)
+  return sized_head(0xc4, #bytes) .. bytes
 end
 
 return M

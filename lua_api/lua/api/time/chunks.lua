@@ -1,7 +1,7 @@
 --- Cuts a Go reference layout into chunks: what stands for a field, and the text between.
 -- Knows neither how a field is written nor how it is read.
 
-local memo = require("api.time.memo")
+local memo = require("kernel.memo")
 
 local M = {}
 

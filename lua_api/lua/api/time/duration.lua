@@ -4,7 +4,7 @@ local classes = require("kernel.classes")
 local duration_text = require("api.time.duration_text")
 local fault = require("kernel.fault")
 local int = require("kernel.int")
-local memo = require("api.time.memo")
+local memo = require("kernel.memo")
 local object = require("api.time.object")
 
 local M = {}
