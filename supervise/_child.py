@@ -106,7 +106,8 @@ class RunningChild(ABC):
             return
         self._up = True
         if not self.stopping:
-            self._drop_alarm()
+            if self._alarm is not None:
+                self._drop_alarm()
             self.supervisor.handle(io.StartSucceeded(self.key, self.incarnation, pid, info))
 
     def ignored(self) -> None:
@@ -125,7 +126,8 @@ class RunningChild(ABC):
         if self.over:
             return
         self.over = True
-        self._drop_alarm()
+        if self._alarm is not None:
+            self._drop_alarm()
         key, incarnation = self.key, self.incarnation
         if self.stopping:
             self.supervisor.ended(self, io.StopFinished(key, incarnation, reason))

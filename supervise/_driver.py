@@ -106,14 +106,15 @@ class Driver:
         self._waiting.clear()
 
     def kernel(self) -> Kernel:
-        """The kernel, which knows what time it is.
+        """The kernel, which knows what time it is; between the steps of a slice it stands still.
 
         Raises:
             NodeClosedError: The driver was closed.
         """
         if self._closed:
             raise NodeClosedError
-        self._kernel.set_time(trio.current_time())
+        if not self._slicing:
+            self._kernel.set_time(trio.current_time())
         return self._kernel
 
     def kick(self) -> None:
@@ -169,10 +170,13 @@ class Driver:
             if isinstance(effect, Reply):
                 self._deliver(effect)
             else:
-                self._act(self._on_effect, effect)
+                self.act_on(effect)
         if step.posts and self.states is not None:
             self.states.route(step.posts)
-        self._act(self._on_step)
+        try:
+            self._on_step()
+        except BaseException as exc:  # noqa: BLE001 - `run` raises it
+            self._failure = self._failure or exc
 
     def _turn_of_states(self, states: States) -> bool:
         """Returns whether they have more to do."""
@@ -183,12 +187,9 @@ class Driver:
             return False
 
     def act_on(self, effect: Effect) -> None:
-        """Act on an effect of another state."""
-        self._act(self._on_effect, effect)
-
-    def _act(self, act: Callable[..., None], *args: Effect) -> None:
+        """Act on an effect, perhaps of another state."""
         try:
-            act(*args)
+            self._on_effect(effect)
         except BaseException as exc:  # noqa: BLE001 - `run` raises it
             self._failure = self._failure or exc
 

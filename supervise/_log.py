@@ -25,13 +25,19 @@ _MESSAGES: Final = {
     ev.SupervisorExited: "%s ended (%s)",
 }
 
-MAYBE_LOUD: Final = frozenset(_MESSAGES)
-"""The events whose records may be more than DEBUG."""
+ALL_EVENTS: Final[frozenset[type[ev.Event]]] = frozenset(
+    {*ev.ChildEvent.__subclasses__(), *ev.Event.__subclasses__()}
+)
+_MAYBE_LOUD: Final[frozenset[type[ev.Event]]] = frozenset(_MESSAGES)
+_NONE: Final[frozenset[type[ev.Event]]] = frozenset()
 
 
-def logs_all() -> bool:
-    """Whether every event has a record."""
-    return logger.isEnabledFor(logging.DEBUG)
+def logged_events() -> frozenset[type[ev.Event]]:
+    """The kinds of events that may have a record, as the logger is set now."""
+    if logger.isEnabledFor(logging.DEBUG):
+        return ALL_EVENTS
+    # No event has a record that is more than an error.
+    return _MAYBE_LOUD if logger.isEnabledFor(logging.ERROR) else _NONE
 
 
 def _level(event: ev.Event) -> int:

@@ -148,8 +148,10 @@ class PlannerCore(ABC):
         if child.added and child.spec.restart is Restart.TEMPORARY:
             child.forget_arguments()
         self._start_ended(child)
-        self._answer_starter(child, io.Done(event.pid, event.info))
-        self._settle(child)
+        if child.starter is not None:
+            self._answer_starter(child, io.Done(event.pid, event.info))
+        if child.queue:
+            self._settle(child)
 
     def _on_start_ignored(self, event: io.StartIgnored) -> None:
         child = self._find(event)

@@ -15,7 +15,6 @@ from supervise._calls import StartedChild, Waiter, refusal_error
 from supervise._child import KILLED, SHUTDOWN
 from supervise._errors import ChildNotFoundError, SupervisorStoppedError
 from supervise._events import ChildCounts, Table, count
-from supervise._log import MAYBE_LOUD
 from supervise._lua_child import LuaChild
 from supervise._plan import Planner
 from supervise._plan_dynamic import DynamicPlanner
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 _KINDS: Final[Mapping[type[Any], type[RunningChild]]] = {LuaStart: LuaChild, TaskStart: TaskChild}
 
 # Actions in a row before others get their turn: about a millisecond.
-_TURN = 128
+_TURN = 32
 
 
 class Supervisor:
@@ -283,19 +282,22 @@ class Supervisor:
     def _act(self) -> None:
         self.kernel = self.trees.kernel()
         inputs, actions, now = self._inputs, self._actions, trio.current_time()
-        is_followed = self.trees.is_followed()
-        for _ in range(_TURN):
-            if not actions:
-                if not inputs:
-                    self._busy = False
-                    return
-                actions += self._planner.handle(inputs.popleft(), now)
-            else:
+        wanted = self.trees.wanted_events()
+        left = _TURN
+        while left:
+            if actions:
                 action = actions.popleft()
                 if not isinstance(action, io.Report):
                     self._acts[type(action)](action)
-                elif is_followed or action.kind in MAYBE_LOUD:
+                    left -= 1
+                elif action.kind in wanted:
                     self.trees.publish(action.event)
+                    left -= 1
+            elif inputs:
+                actions += self._planner.handle(inputs.popleft(), now)
+            else:
+                self._busy = False
+                return
         self.trees.driver.later(self._work)
 
     def exited(self, child: RunningChild, exit_: io.Exit) -> None:
