@@ -48,10 +48,8 @@ string.rep = require("api.rep")
 local zones, wire = require("kernel.zones"), require("kernel.wire")
 zones.provide("Local", wire.decode(zone))
 local kernel = require("kernel")
--- Tracebacks name a function after the loaded module that holds it: ours are not to be seen there.
-for name in pairs(package.preload) do
-  package.loaded[name] = nil
-end
+-- Tracebacks name a function after the loaded module that holds it, and search them all for it.
+debug.getregistry()._LOADED = {}
 package.path, package.cpath, package.preload = "", "", {}
 for _, name in ipairs({ "python", "io", "package", "dofile", "loadfile" }) do
   _G[name] = nil

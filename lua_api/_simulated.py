@@ -89,11 +89,7 @@ for _, name in ipairs(removed) do
   _G[name] = nil
 end
 os.execute, os.exit, os.remove, os.rename, os.tmpname, os.getenv = nil, nil, nil, nil, nil, nil
-for name in pairs(package.loaded) do
-  if not _G[name] then
-    package.loaded[name] = nil
-  end
-end
+debug.getregistry()._LOADED = {}
 package = nil
 return add, fresh
 """

@@ -25,9 +25,6 @@ _MESSAGES: Final = {
     ev.SupervisorExited: "%s ended (%s)",
 }
 
-ALL_EVENTS: Final[frozenset[type[ev.Event]]] = frozenset(
-    {*ev.ChildEvent.__subclasses__(), *ev.Event.__subclasses__()}
-)
 _MAYBE_LOUD: Final[frozenset[type[ev.Event]]] = frozenset(_MESSAGES)
 _NONE: Final[frozenset[type[ev.Event]]] = frozenset()
 
@@ -35,7 +32,7 @@ _NONE: Final[frozenset[type[ev.Event]]] = frozenset()
 def logged_events() -> frozenset[type[ev.Event]]:
     """The kinds of events that may have a record, as the logger is set now."""
     if logger.isEnabledFor(logging.DEBUG):
-        return ALL_EVENTS
+        return ev.ALL_EVENTS
     # No event has a record that is more than an error.
     return _MAYBE_LOUD if logger.isEnabledFor(logging.ERROR) else _NONE
 

@@ -86,6 +86,7 @@ class Supervisor:
             io.SetTimer: self._set_timer,
             io.CancelTimer: self._cancel_timer,
             io.Answer: self._answer,
+            io.Report: self._report,
             io.Finish: self._finish,
         }
         self._checked: Callable[[], ChildSpec | None] = lambda: None
@@ -282,19 +283,15 @@ class Supervisor:
     def _act(self) -> None:
         self.kernel = self.trees.kernel()
         inputs, actions, now = self._inputs, self._actions, trio.current_time()
-        wanted = self.trees.wanted_events()
+        wanted, plan, acts = self.trees.wanted_events(), self._planner.handle, self._acts
         left = _TURN
         while left:
             if actions:
                 action = actions.popleft()
-                if not isinstance(action, io.Report):
-                    self._acts[type(action)](action)
-                    left -= 1
-                elif action.kind in wanted:
-                    self.trees.publish(action.event)
-                    left -= 1
+                acts[type(action)](action)
+                left -= 1
             elif inputs:
-                actions += self._planner.handle(inputs.popleft(), now)
+                actions += plan(inputs.popleft(), now, wanted)
             else:
                 self._busy = False
                 return
@@ -362,6 +359,9 @@ class Supervisor:
         alarm = self._alarms.pop(action.key, None)
         if alarm is not None:
             alarm.cancel()
+
+    def _report(self, action: io.Report) -> None:
+        self.trees.publish(action.event)
 
     def _answer(self, action: io.Answer) -> None:
         action.ticket(action.result)  # type: ignore[operator]

@@ -18,7 +18,8 @@ from supervise._errors import (
     StartError,
     SupervisorFailedError,
 )
-from supervise._log import ALL_EVENTS, log_event, log_stray, logged_events
+from supervise._events import ALL_EVENTS
+from supervise._log import log_event, log_stray, logged_events
 from supervise._lua_calls import perform
 from supervise._reasons import RestartLimitReached, described
 from supervise._supervisor import Supervisor
