@@ -9,8 +9,6 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
-import trio
-
 from specs import BRUTAL_KILL, ExitKind, ExitReason
 from supervise import _plan_io as io
 from supervise._reasons import StartTimedOut
@@ -149,7 +147,8 @@ class RunningChild(ABC):
         """Call back unless it ends within these seconds."""
         self._drop_alarm()
         if seconds < math.inf:
-            self._alarm = self.supervisor.trees.alarms.set(trio.current_time() + seconds, callback)
+            trees = self.supervisor.trees
+            self._alarm = trees.alarms.set(trees.driver.now() + seconds, callback)
 
     def _drop_alarm(self) -> None:
         if self._alarm is not None:

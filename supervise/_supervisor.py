@@ -282,7 +282,7 @@ class Supervisor:
 
     def _act(self) -> None:
         self.kernel = self.trees.kernel()
-        inputs, actions, now = self._inputs, self._actions, trio.current_time()
+        inputs, actions, now = self._inputs, self._actions, self.trees.driver.now()
         wanted, plan, acts = self.trees.wanted_events(), self._planner.handle, self._acts
         left = _TURN
         while left:
