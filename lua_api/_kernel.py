@@ -158,16 +158,18 @@ def _port_ended(pid: str, error: Fault, how: int | None) -> PortEnded:
     return PortEnded(pid, error, _HOW_ENDED[how or 0])
 
 
-def _child_down(ticket: int, how: int | None, *error: Any) -> ChildDown:  # noqa: ANN401 - see outbox.lua
-    return ChildDown(ticket, _fault(*error) if error else None, _HOW_ENDED[how or 0])
-
-
-def _fault(
-    error: Fault | str | bytes, kind: str | bytes = "", stack: str | bytes | None = None
-) -> Fault:
-    if isinstance(error, Fault):
-        return error
-    return Fault(as_text(error), as_text(kind), stack=None if stack is None else as_text(stack))
+def _child_down(
+    ticket: int,
+    how: int | None,
+    error: Fault | str | bytes | None = None,
+    kind: str | bytes = "",
+    stack: str | bytes | None = None,
+) -> ChildDown:
+    if isinstance(error, str | bytes):
+        # A fault that is nothing but texts, which are UTF-8 as a rule.
+        stack = as_text(stack) if isinstance(stack, bytes) else stack
+        error = Fault(as_text(error), as_text(kind), stack=stack)
+    return ChildDown(ticket, error, _HOW_ENDED[how or 0])
 
 
 def _state_needed(host: str | bytes) -> StateNeeded:

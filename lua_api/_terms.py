@@ -305,7 +305,6 @@ def encode_list(values: Sequence[Term], path: str = "payload") -> bytes:
     Raises:
         TermError: One of them holds something that cannot be sent.
     """
-
     if _are_plain(values):
         return _ENCODER.encode(values)
 

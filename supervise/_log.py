@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 logger: Final = logging.getLogger("supervise")
 
 _QUIET: Final = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
-_MESSAGES: Final = {
+_MESSAGES: Final[dict[type[ev.Event], str]] = {
     ev.ChildExited: "%s/%s ended (%s)",
     ev.ChildStartFailed: "%s/%s did not start (%s)",
     ev.SupervisorStopping: "%s stops (%s)",
     ev.SupervisorExited: "%s ended (%s)",
 }
 
-_MAYBE_LOUD: Final[frozenset[type[ev.Event]]] = frozenset(_MESSAGES)
+_MAYBE_LOUD: Final = frozenset(_MESSAGES)
 _NONE: Final[frozenset[type[ev.Event]]] = frozenset()
 
 

@@ -25,7 +25,7 @@ class LuaChild(RunningChild):
     def launch(self) -> None:
         """Start the process; its chunk runs here, its `main` in the next step of the kernel."""
         spec, trees = self.spec, self.supervisor.trees
-        start: LuaStart = spec.start  # type: ignore[assignment] - that is why it is a Lua child
+        start: LuaStart = spec.start  # type: ignore[assignment]  # what makes it a Lua child
         try:
             args = encode_list(start.args, "args") if start.args else None
         except TermError as exc:

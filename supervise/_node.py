@@ -477,7 +477,7 @@ class Node:
         else:
             if isinstance(effect, LinePrinted):
                 self._output(effect.pid, effect.text)
-            self._subscribers.publish(effect)
+            self._subscribers.publish(cast("LifecycleEvent", effect))
 
     def _on_port_ended(self, effect: PortEnded) -> None:
         trees = self.life.trees

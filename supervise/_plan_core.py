@@ -76,8 +76,9 @@ class PlannerCore(ABC):
     ) -> list[io.Action]:
         """Take in what happened at `now` and say what to do, in order.
 
-        Records are counted, and made if they are of a `wanted` kind. The first input is `Start`. Starts and stops take their time: the shell reports their ends
-        as further inputs. Whatever is late, or about nobody, changes nothing.
+        Records are counted, and made if they are of a `wanted` kind. The first input is `Start`.
+        Starts and stops take their time: the shell reports their ends as further inputs. Whatever
+        is late, or about nobody, changes nothing.
         """
         self._now, self._wanted = now, wanted
         out: list[io.Action] = []
@@ -285,10 +286,7 @@ class PlannerCore(ABC):
 
     def _charge_all(self, failed: list[tuple[Child, ExitReason]]) -> bool:
         """Charge a restart for each child; False once the supervisor has given up over one."""
-        for child, reason in failed:
-            if not self._charge(child, reason):
-                return False
-        return True
+        return all(self._charge(child, reason) for child, reason in failed)
 
     def _charge(self, child: Child, reason: ExitReason) -> bool:
         """Charge one restart; False once the supervisor has given up over it."""

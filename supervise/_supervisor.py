@@ -238,6 +238,8 @@ class Supervisor:
 
     async def answer_to(self, waiter: Waiter[io.Result]) -> io.Result:
         """Wait for an answer, which comes even if the node breaks down."""
+        if waiter.is_answered:
+            return await waiter.wait()
         self._callers.add(waiter)
         try:
             return await waiter.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from lua_api import ChildDown, ChildUp, Fault, HowEnded, Kernel
@@ -13,6 +14,15 @@ PROGRAMS = {
     "ends when asked": "return { main = function() process.events():receive() end }",
     "fails when asked": """
         return { main = function() process.events():receive() error('lost', 0) end }
+    """,
+    "fails": "return { main = function() error('lost', 0) end }",
+    "fails in bytes": "return { main = function() error('\\255', 0) end }",
+    "fails at length": """
+        return { main = function()
+          local details = { n = 1 }
+          local err = errors.new{ message = "m", kind = "Invalid", retryable = true, details = details }
+          error(errors.wrap(err, "c"))
+        end }
     """,
     "ends late": """
         return { main = function() process.events():receive() time.sleep('1s') end }
@@ -85,6 +95,27 @@ def test_a_process_that_fails_as_soon_as_it_is_asked_says_why(kernel):
     assert end.error.message == "lost"
     assert end.how is HowEnded.BY_ITSELF
     assert effects(kernel) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ("fails", Fault("lost")),
+        ("fails in bytes", Fault("\udcff")),
+        (
+            "fails at length",
+            Fault("m", "Invalid", retryable=True, details={"n": 1}, context=("c",)),
+        ),
+    ],
+)
+def test_all_that_is_known_of_a_failure_is_told(kernel, entry, fault):
+    start(kernel, entry)
+    (down,) = effects(kernel)
+    assert isinstance(down, ChildDown)
+    assert down.how is HowEnded.BY_ITSELF
+    assert down.error is not None
+    assert msgspec.structs.replace(down.error, stack=None) == fault
+    assert down.error.stack.endswith(f"in function <{entry}.lua:{1 if fault.kind == '' else 2}>")
 
 
 def test_a_process_that_takes_its_time_to_end_is_told_of_later(kernel):
