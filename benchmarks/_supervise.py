@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import _supervise_preemption
+from benchmarks import _supervise_restarts as restarts
 from benchmarks import _supervise_simulations as simulations
 from benchmarks import _supervise_states as states
 from benchmarks import _supervise_trees as trees
@@ -126,20 +127,21 @@ async def _crashes(node: Node, entry: str, children: int, plan: Plan, per: int) 
 async def restart(plan: Plan) -> Samples:
     """Crash one child again and again: first from Python, then by a Lua process.
 
-    `time` starts before Python sends the order to crash and ends when a Python process has the word
-    of the replacement: nothing is subtracted for the two messages.
+    A `round` starts before Python sends the order to crash and ends when a Python process has the
+    word of the replacement.
     """
+    warm_up, rounds = plan.size // 10, []
     async with _open() as node:
-        seen = []
         async with node.open_process() as watcher, trees.open_tree(node, 1, watcher.pid):
             child = str((await watcher.receive()).payload)
-            for _ in range(plan.size // 10 + plan.size * plan.batches):
-                started = time.perf_counter()
-                node.send(child, "crash")
-                child = str((await watcher.receive()).payload)
-                seen.append(time.perf_counter() - started)
+            with restarts.timed(node) as alone:
+                for _ in range(warm_up + plan.size * plan.batches):
+                    started = time.perf_counter()
+                    node.send(child, "crash")
+                    child = str((await watcher.receive()).payload)
+                    rounds.append(time.perf_counter() - started)
         driven = await _crashes(node, "bench:crash_in_turn", 1, plan, plan.size)
-    return {"time": seen[plan.size // 10 :], "driven": driven["time"]}
+    return {"time": alone[warm_up:], "round": rounds[warm_up:], "driven": driven["time"]}
 
 
 async def crash_all(plan: Plan) -> Samples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,13 +32,13 @@ from lua_api._effects import (
 from lua_api._runtime import new_kernel_state
 from lua_api._state import LuaState
 from lua_api._terms import as_text
+from lua_api._values import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lua_api._runtime import NewState
     from lua_api._terms import Term
-    from lua_api._values import Fault
 
 NANOSECONDS = 1_000_000_000
 
@@ -114,9 +115,8 @@ class Outdated(Struct, frozen=True):
     ticket: int | None
 
 
-def _rows(data: bytes) -> list[Any]:
-    """What the kernel wrote for this module, which knows its form."""
-    return cast("list[Any]", _terms.decode(data))
+# What the kernel wrote for this module, which knows its form.
+_rows = cast("Callable[[bytes], list[Any]]", _terms.decode)
 
 
 def _answer(fields: list[Any]) -> Answer:
@@ -158,7 +158,17 @@ def _port_ended(pid: str, error: Fault, how: int | None) -> PortEnded:
     return PortEnded(pid, error, _HOW_ENDED[how or 0])
 
 
-def _child_down(ticket: int, error: Fault | None, how: int | None) -> ChildDown:
+def _child_down(
+    ticket: int,
+    how: int | None,
+    error: Fault | str | bytes | None = None,
+    kind: str | bytes = "",
+    stack: str | bytes | None = None,
+) -> ChildDown:
+    if isinstance(error, str | bytes):
+        # A fault that is nothing but texts, which are UTF-8 as a rule.
+        stack = as_text(stack) if isinstance(stack, bytes) else stack
+        error = Fault(as_text(error), as_text(kind), stack=stack)
     return ChildDown(ticket, error, _HOW_ENDED[how or 0])
 
 
@@ -189,6 +199,10 @@ _RECORDS: tuple[Callable[..., Effect], ...] = (
 def _text(value: str) -> bytes:
     """Text for the kernel; bytes that came from Lua as surrogate escapes go back as they were."""
     return value.encode("utf-8", "surrogateescape")
+
+
+# For the few that come with every child: supervisors, entries, hosts.
+_recurring_text = functools.lru_cache(maxsize=256)(_text)
 
 
 def _argument(request: str, value: object) -> bytes | int:
@@ -304,7 +318,7 @@ class Kernel:
         """
         posts: list[Any]
         busy, wake_at, rows, *posts = self._step(round(now * NANOSECONDS), budget)
-        effects = [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
+        effects = [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _rows(rows)]
         due = None if wake_at is None else _seconds(wake_at)
         if posts:
             return Step(busy, due, effects, tuple(zip(posts[::2], posts[1::2], strict=True)))
@@ -409,10 +423,10 @@ class Kernel:
             Its pid; or why it did not start; or None if a `ChildUp` or a `ChildDown` will tell.
         """
         outcome = self._start_child(
-            owner.encode(),
+            _recurring_text(owner),
             ticket,
-            _text(entry),
-            _text(host),
+            _recurring_text(entry),
+            _recurring_text(host),
             args,
             None if name is None else _text(name),
             ready,
@@ -430,7 +444,7 @@ class Kernel:
             How it ended, if that took no time: it waited, and read no events or ended at once.
             None if a `ChildDown` will tell, or one is on its way.
         """
-        outcome = self._stop_child(ticket, _text(reason))
+        outcome = self._stop_child(ticket, _recurring_text(reason))
         if outcome is None:
             return None
         how, error = outcome if isinstance(outcome, tuple) else (outcome, None)

@@ -280,6 +280,21 @@ def encode(value: Term, path: str = "payload") -> bytes:
     return _encode(lambda: _plain(value, None, 1), value, path)
 
 
+def _are_plain(values: Sequence[Term]) -> bool:
+    """Whether these are all sent as they are: what most processes get as arguments."""
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():  # type: ignore[union-attr]
+                return False
+        elif kind is int:
+            if not _MIN_INT <= value <= _MAX_INT:  # type: ignore[operator]
+                return False
+        elif kind not in _AS_IT_IS:
+            return False
+    return True
+
+
 def encode_list(values: Sequence[Term], path: str = "payload") -> bytes:
     """Values as the bytes of a list in which, unlike in a list inside a value, `None` may stand.
 
@@ -290,6 +305,8 @@ def encode_list(values: Sequence[Term], path: str = "payload") -> bytes:
     Raises:
         TermError: One of them holds something that cannot be sent.
     """
+    if _are_plain(values):
+        return _ENCODER.encode(values)
 
     def write() -> list[object]:
         return [_plain(item, (None, index, values), 2) for index, item in enumerate(values)]
@@ -315,7 +332,7 @@ def _read_extension(tag: int, data: memoryview) -> Fault | Time | Duration:
             retryable=fields.get("retryable"),
             details=fields.get("details"),
             stack=as_text(fields["stack"]) if "stack" in fields else None,
-            context=tuple(as_text(text) for text in fields.get("context", ())),
+            context=tuple(map(as_text, fields.get("context", ()))),
         )
     if tag == _TIME:
         seconds, nanoseconds, zone, offset, abbreviation = fields

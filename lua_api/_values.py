@@ -38,12 +38,17 @@ class Fault(Struct, frozen=True):
     context: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.message, str, "Fault.message")
-        _check(self.kind, str, "Fault.kind")
+        # Every crash makes one: there is a call only for what is wrong.
+        if not isinstance(self.message, str):
+            _check(self.message, str, "Fault.message")
+        if not isinstance(self.kind, str):
+            _check(self.kind, str, "Fault.kind")
         if self.retryable is not None:
             _check(self.retryable, bool, "Fault.retryable")
-        if self.stack is not None:
+        if not (self.stack is None or isinstance(self.stack, str)):
             _check(self.stack, str, "Fault.stack")
+        if self.context == ():
+            return
         _check(self.context, tuple, "Fault.context")
         for text in self.context:
             _check(text, str, "each text of Fault.context")

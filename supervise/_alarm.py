@@ -10,6 +10,8 @@ from typing import NoReturn
 
 import trio
 
+from supervise._bell import Bell
+
 # Cancelled alarms are dropped together once they are more than this, and more than the others.
 _TOLERATED = 64
 
@@ -44,14 +46,14 @@ class Alarms:
         self._heap: list[Alarm] = []
         self._serials = itertools.count()
         self._cancelled = 0
-        self._changed = trio.Event()
+        self._bell = Bell()
 
     def set(self, at: float, callback: Callable[[], None]) -> Alarm:
         """Call back at this time, soon if it is past."""
         alarm = Alarm(self, at, next(self._serials), callback)
         heapq.heappush(self._heap, alarm)
         if self._heap[0] is alarm:
-            self._changed.set()
+            self._bell.ring()
         return alarm
 
     def __len__(self) -> int:
@@ -69,11 +71,11 @@ class Alarms:
     async def run(self) -> NoReturn:
         """Let the alarms go off. Runs until cancelled."""
         while True:
-            self._changed = trio.Event()
+            self._bell.still()
             self._ring()
             deadline = self._heap[0].at if self._heap else math.inf
             with trio.move_on_at(deadline):
-                await self._changed.wait()
+                await self._bell.wait()
 
     def _ring(self) -> None:
         now = trio.current_time()

@@ -68,6 +68,11 @@ class Waiter(Generic[T]):
             task, self._task = self._task, None
             trio.lowlevel.reschedule(task, outcome.Value(None))
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer is there."""
+        return self._answer is not None
+
     async def wait(self) -> T:
         """Wait for the answer."""
         if self._answer is None:

@@ -9,8 +9,6 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
-import trio
-
 from specs import BRUTAL_KILL, ExitKind, ExitReason
 from supervise import _plan_io as io
 from supervise._reasons import StartTimedOut
@@ -106,7 +104,8 @@ class RunningChild(ABC):
             return
         self._up = True
         if not self.stopping:
-            self._drop_alarm()
+            if self._alarm is not None:
+                self._drop_alarm()
             self.supervisor.handle(io.StartSucceeded(self.key, self.incarnation, pid, info))
 
     def ignored(self) -> None:
@@ -125,7 +124,8 @@ class RunningChild(ABC):
         if self.over:
             return
         self.over = True
-        self._drop_alarm()
+        if self._alarm is not None:
+            self._drop_alarm()
         key, incarnation = self.key, self.incarnation
         if self.stopping:
             self.supervisor.ended(self, io.StopFinished(key, incarnation, reason))
@@ -147,7 +147,8 @@ class RunningChild(ABC):
         """Call back unless it ends within these seconds."""
         self._drop_alarm()
         if seconds < math.inf:
-            self._alarm = self.supervisor.trees.alarms.set(trio.current_time() + seconds, callback)
+            trees = self.supervisor.trees
+            self._alarm = trees.alarms.set(trees.driver.now() + seconds, callback)
 
     def _drop_alarm(self) -> None:
         if self._alarm is not None:

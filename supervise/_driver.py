@@ -14,6 +14,7 @@ import outcome
 import trio
 
 from lua_api import Reply
+from supervise._bell import Bell
 from supervise._errors import NodeClosedError
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ class Driver:
         on_step: Called after the effects of a step, and held to the same.
 
     Attributes:
+        now: The time on trio's clock, asked directly: that happens several times a step.
         states: The Lua states beside this kernel, if the node has any.
     """
 
     def __init__(
         self, kernel: Kernel, on_effect: Callable[[Effect], None], on_step: Callable[[], None]
     ) -> None:
+        self.now: Callable[[], float] = trio.lowlevel.current_clock().current_time
         self._kernel = kernel
         self._on_effect = on_effect
         self._on_step = on_step
@@ -65,7 +68,7 @@ class Driver:
         self._failure: BaseException | None = None
         self._closed = False
         self._wake_at = math.inf
-        self._work = trio.Event()
+        self._bell = Bell()
         self._budget = SLICE
 
     @trio.lowlevel.enable_ki_protection
@@ -76,14 +79,13 @@ class Driver:
             BaseException: What acting on an effect raised, whoever stepped the kernel then.
         """
         while True:
-            if self._work.is_set():
-                self._work = trio.Event()
+            self._bell.still()
             for _ in range(len(self._later)):
                 self._later.popleft()()
             if self.states is not None and self._turn_of_states(self.states):
-                self._work.set()
+                self._bell.ring()
             # Whoever waited for an answer may have stepped the kernel meanwhile.
-            if self._pending or trio.current_time() >= self._wake_at:
+            if self._pending or self.now() >= self._wake_at:
                 self._slice()
             if self._failure is not None:
                 raise self._failure
@@ -93,10 +95,10 @@ class Driver:
             if self._pending or self._later:
                 await trio.lowlevel.checkpoint()
             elif wake_at == math.inf:
-                await self._work.wait()
+                await self._bell.wait()
             else:
                 with trio.move_on_at(wake_at):
-                    await self._work.wait()
+                    await self._bell.wait()
 
     def close(self) -> None:
         """Refuse every request from now on, those that wait included."""
@@ -106,25 +108,26 @@ class Driver:
         self._waiting.clear()
 
     def kernel(self) -> Kernel:
-        """The kernel, which knows what time it is.
+        """The kernel, which knows what time it is; between the steps of a slice it stands still.
 
         Raises:
             NodeClosedError: The driver was closed.
         """
         if self._closed:
             raise NodeClosedError
-        self._kernel.set_time(trio.current_time())
+        if not self._slicing:
+            self._kernel.set_time(self.now())
         return self._kernel
 
     def kick(self) -> None:
         """Have the kernel stepped soon; before others get their turn, if this is its turn."""
         self._pending = True
         if not self._slicing:
-            self._work.set()
+            self._bell.ring()
 
     def call_states(self) -> None:
         """Give the other states their turn soon."""
-        self._work.set()
+        self._bell.ring()
 
     def catch_up(self) -> None:
         """Act on what has happened so far; the kernel tells of it when it is stepped."""
@@ -134,22 +137,22 @@ class Driver:
     def later(self, callback: Callable[[], None]) -> None:
         """Call back once others had their turn."""
         self._later.append(callback)
-        self._work.set()
+        self._bell.ring()
 
     @trio.lowlevel.enable_ki_protection  # an interrupt inside a hook of Lua would be lost
     def _slice(self) -> None:
         """A few steps at most."""
         self._slicing = True
-        began = trio.current_time()
+        began = self.now()
         try:
             for _ in range(STEPS):
-                step = self._kernel.step(trio.current_time(), self._budget)
+                step = self._kernel.step(self.now(), self._budget)
                 self._take_in(step)
                 if step.busy or not self._pending:
                     break
         finally:
             self._slicing = False
-        took = trio.current_time() - began
+        took = self.now() - began
         if took > LONGEST:
             self._budget = max(self._budget // 2, SHORTEST_STEP)
         elif took < LONGEST / 2:
@@ -169,10 +172,13 @@ class Driver:
             if isinstance(effect, Reply):
                 self._deliver(effect)
             else:
-                self._act(self._on_effect, effect)
+                self.act_on(effect)
         if step.posts and self.states is not None:
             self.states.route(step.posts)
-        self._act(self._on_step)
+        try:
+            self._on_step()
+        except BaseException as exc:  # noqa: BLE001 - `run` raises it
+            self._failure = self._failure or exc
 
     def _turn_of_states(self, states: States) -> bool:
         """Returns whether they have more to do."""
@@ -183,12 +189,9 @@ class Driver:
             return False
 
     def act_on(self, effect: Effect) -> None:
-        """Act on an effect of another state."""
-        self._act(self._on_effect, effect)
-
-    def _act(self, act: Callable[..., None], *args: Effect) -> None:
+        """Act on an effect, perhaps of another state."""
         try:
-            act(*args)
+            self._on_effect(effect)
         except BaseException as exc:  # noqa: BLE001 - `run` raises it
             self._failure = self._failure or exc
 

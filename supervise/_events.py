@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -131,6 +131,11 @@ class SupervisorExited(Event, frozen=True):
     """No child is left; the supervisor ended."""
 
     reason: ExitReason
+
+
+ALL_EVENTS: Final[frozenset[type[Event]]] = frozenset(
+    {*ChildEvent.__subclasses__(), *Event.__subclasses__()} - {ChildEvent}
+)
 
 
 class ChildRow(Struct, frozen=True):

@@ -18,20 +18,23 @@ if TYPE_CHECKING:
 logger: Final = logging.getLogger("supervise")
 
 _QUIET: Final = (ExitKind.NORMAL, ExitKind.SHUTDOWN)
-_MESSAGES: Final = {
+_MESSAGES: Final[dict[type[ev.Event], str]] = {
     ev.ChildExited: "%s/%s ended (%s)",
     ev.ChildStartFailed: "%s/%s did not start (%s)",
     ev.SupervisorStopping: "%s stops (%s)",
     ev.SupervisorExited: "%s ended (%s)",
 }
 
-MAYBE_LOUD: Final = frozenset(_MESSAGES)
-"""The events whose records may be more than DEBUG."""
+_MAYBE_LOUD: Final = frozenset(_MESSAGES)
+_NONE: Final[frozenset[type[ev.Event]]] = frozenset()
 
 
-def logs_all() -> bool:
-    """Whether every event has a record."""
-    return logger.isEnabledFor(logging.DEBUG)
+def logged_events() -> frozenset[type[ev.Event]]:
+    """The kinds of events that may have a record, as the logger is set now."""
+    if logger.isEnabledFor(logging.DEBUG):
+        return ev.ALL_EVENTS
+    # No event has a record that is more than an error.
+    return _MAYBE_LOUD if logger.isEnabledFor(logging.ERROR) else _NONE
 
 
 def _level(event: ev.Event) -> int:

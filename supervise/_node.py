@@ -431,9 +431,9 @@ class Node:
         self.driver.kick()
         return self.driver.kernel().ask_to_upgrade(entry)
 
-    def host_or_first(self, host: str | None) -> str:
-        """The host of a Lua child."""
-        return self._hosts[0].name if host is None and self._hosts else host or "?"
+    def first_host(self) -> str:
+        """The host of a Lua child that names none."""
+        return self._hosts[0].name if self._hosts else "?"
 
     def _on_step(self) -> None:
         if self.life.trees is not None:
@@ -461,14 +461,13 @@ class Node:
             self._states.close()
 
     def _on_effect(self, effect: Effect) -> None:
-        kind = type(effect)
-        if kind is ChildDown or kind is ChildUp:
-            self.life.need_trees().on_child(cast("ChildUp | ChildDown", effect))
+        if isinstance(effect, ChildDown):
+            self.life.need_trees().on_child_down(effect)
+        elif isinstance(effect, ChildUp):
+            self.life.need_trees().on_child_up(effect)
         elif isinstance(effect, Need):
             self._provide(self._kernel, effect)
             self.driver.kick()
-        elif isinstance(effect, StateNeeded | StateDone):
-            self._on_state(effect)
         elif isinstance(effect, SupervisorCalled):
             self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):

@@ -110,7 +110,7 @@ class Planner(PlannerCore):
         strategy = self.spec.strategy
         if strategy is Strategy.ONE_FOR_ONE:
             # All are charged before any is started: nothing is started only to be stopped again.
-            if all(self._charge(child, reason) for child, reason in failed):
+            if self._charge_all(failed):
                 for child, _ in failed:
                     self._restart_alone(child)
             return

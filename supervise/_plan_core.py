@@ -58,6 +58,7 @@ class PlannerCore(ABC):
         self._active_significant = 0
         self._incarnations = self._ranks = self._keys = self._records = 0
         self._now = 0.0
+        self._wanted = ev.ALL_EVENTS
         self._out: list[io.Action] = []
 
     # What others may see.
@@ -70,13 +71,16 @@ class PlannerCore(ABC):
         """One child, to look at only."""
         return self._children.get(key)
 
-    def handle(self, event: io.Input, now: float) -> list[io.Action]:
+    def handle(
+        self, event: io.Input, now: float, wanted: frozenset[type[ev.Event]] = ev.ALL_EVENTS
+    ) -> list[io.Action]:
         """Take in what happened at `now` and say what to do, in order.
 
-        The first input is `Start`. Starts and stops take their time: the shell reports their ends
-        as further inputs. Whatever is late, or about nobody, changes nothing.
+        Records are counted, and made if they are of a `wanted` kind. The first input is `Start`.
+        Starts and stops take their time: the shell reports their ends as further inputs. Whatever
+        is late, or about nobody, changes nothing.
         """
-        self._now = now
+        self._now, self._wanted = now, wanted
         out: list[io.Action] = []
         self._out = out
         if not self._finished:
@@ -148,8 +152,10 @@ class PlannerCore(ABC):
         if child.added and child.spec.restart is Restart.TEMPORARY:
             child.forget_arguments()
         self._start_ended(child)
-        self._answer_starter(child, io.Done(event.pid, event.info))
-        self._settle(child)
+        if child.starter is not None:
+            self._answer_starter(child, io.Done(event.pid, event.info))
+        if child.queue:
+            self._settle(child)
 
     def _on_start_ignored(self, event: io.StartIgnored) -> None:
         child = self._find(event)
@@ -256,7 +262,7 @@ class PlannerCore(ABC):
 
     def _restart_alone(self, child: Child) -> None:
         """Start again a child whose restart is charged, at once or after its backoff."""
-        wait = self._wait(child)
+        wait = 0.0 if child.spec.backoff is None else self._wait(child)
         if wait > 0:
             child.timer = self._set_timer(child, self._now + wait)
         else:
@@ -277,6 +283,10 @@ class PlannerCore(ABC):
         return 0.0 if child.started_at is None else self._now - child.started_at
 
     # The limit and the end.
+
+    def _charge_all(self, failed: list[tuple[Child, ExitReason]]) -> bool:
+        """Charge a restart for each child; False once the supervisor has given up over one."""
+        return all(self._charge(child, reason) for child, reason in failed)
 
     def _charge(self, child: Child, reason: ExitReason) -> bool:
         """Charge one restart; False once the supervisor has given up over it."""
@@ -371,11 +381,13 @@ class PlannerCore(ABC):
 
     def _report(self, event: type[ev.ChildEvent], child: Child, cause: ev.Cause, *rest: Any) -> int:  # noqa: ANN401 - the fields of the record
         self._records = number = self._records + 1
-        fields = (number, self._now, self.path, cause, child.key, child.incarnation, *rest)
-        self._out.append(io.Report(event, fields))
+        if event in self._wanted:
+            record = event(number, self._now, self.path, cause, child.key, child.incarnation, *rest)
+            self._out.append(io.Report(record))
         return number
 
     def _record(self, event: type[ev.Event], cause: ev.Cause, *rest: Any) -> int:  # noqa: ANN401
-        self._records += 1
-        self._out.append(io.Report(event, (self._records, self._now, self.path, cause, *rest)))
-        return self._records
+        self._records = number = self._records + 1
+        if event in self._wanted:
+            self._out.append(io.Report(event(number, self._now, self.path, cause, *rest)))
+        return number

@@ -68,7 +68,7 @@ class DynamicPlanner(PlannerCore):
                 failed.append((child, exit_.reason))
             else:
                 self._exited(child, exit_.reason, OWN_ACCORD, ChildState.REMOVED)
-        if failed and all(self._charge(child, reason) for child, reason in failed):
+        if failed and self._charge_all(failed):
             for child, _ in failed:
                 self._restart_alone(child)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -233,20 +233,9 @@ class Answer(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Publish what happened. Often nobody wants to know, so the record is made when it is read.
+    """Publish what happened."""
 
-    Attributes:
-        kind: The type of the record.
-        fields: Its fields.
-    """
-
-    kind: type[Event]
-    fields: tuple[Any, ...]
-
-    @property
-    def event(self) -> Event:
-        """The record."""
-        return self.kind(*self.fields)
+    event: Event
 
 
 class Finish(Struct, frozen=True):

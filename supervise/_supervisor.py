@@ -15,7 +15,6 @@ from supervise._calls import StartedChild, Waiter, refusal_error
 from supervise._child import KILLED, SHUTDOWN
 from supervise._errors import ChildNotFoundError, SupervisorStoppedError
 from supervise._events import ChildCounts, Table, count
-from supervise._log import MAYBE_LOUD
 from supervise._lua_child import LuaChild
 from supervise._plan import Planner
 from supervise._plan_dynamic import DynamicPlanner
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 _KINDS: Final[Mapping[type[Any], type[RunningChild]]] = {LuaStart: LuaChild, TaskStart: TaskChild}
 
 # Actions in a row before others get their turn: about a millisecond.
-_TURN = 128
+_TURN = 32
 
 
 class Supervisor:
@@ -87,6 +86,7 @@ class Supervisor:
             io.SetTimer: self._set_timer,
             io.CancelTimer: self._cancel_timer,
             io.Answer: self._answer,
+            io.Report: self._report,
             io.Finish: self._finish,
         }
         self._checked: Callable[[], ChildSpec | None] = lambda: None
@@ -238,6 +238,8 @@ class Supervisor:
 
     async def answer_to(self, waiter: Waiter[io.Result]) -> io.Result:
         """Wait for an answer, which comes even if the node breaks down."""
+        if waiter.is_answered:
+            return await waiter.wait()
         self._callers.add(waiter)
         try:
             return await waiter.wait()
@@ -282,20 +284,19 @@ class Supervisor:
 
     def _act(self) -> None:
         self.kernel = self.trees.kernel()
-        inputs, actions, now = self._inputs, self._actions, trio.current_time()
-        is_followed = self.trees.is_followed()
-        for _ in range(_TURN):
-            if not actions:
-                if not inputs:
-                    self._busy = False
-                    return
-                actions += self._planner.handle(inputs.popleft(), now)
-            else:
+        inputs, actions, now = self._inputs, self._actions, self.trees.driver.now()
+        wanted, plan, acts = self.trees.wanted_events(), self._planner.handle, self._acts
+        left = _TURN
+        while left:
+            if actions:
                 action = actions.popleft()
-                if not isinstance(action, io.Report):
-                    self._acts[type(action)](action)
-                elif is_followed or action.kind in MAYBE_LOUD:
-                    self.trees.publish(action.event)
+                acts[type(action)](action)
+                left -= 1
+            elif inputs:
+                actions += plan(inputs.popleft(), now, wanted)
+            else:
+                self._busy = False
+                return
         self.trees.driver.later(self._work)
 
     def exited(self, child: RunningChild, exit_: io.Exit) -> None:
@@ -360,6 +361,9 @@ class Supervisor:
         alarm = self._alarms.pop(action.key, None)
         if alarm is not None:
             alarm.cancel()
+
+    def _report(self, action: io.Report) -> None:
+        self.trees.publish(action.event)
 
     def _answer(self, action: io.Answer) -> None:
         action.ticket(action.result)  # type: ignore[operator]

@@ -18,7 +18,8 @@ from supervise._errors import (
     StartError,
     SupervisorFailedError,
 )
-from supervise._log import log_event, log_stray, logs_all
+from supervise._events import ALL_EVENTS
+from supervise._log import log_event, log_stray, logged_events
 from supervise._lua_calls import perform
 from supervise._reasons import RestartLimitReached, described
 from supervise._supervisor import Supervisor
@@ -44,6 +45,7 @@ class Trees:
         supervisors: The running ones by pid.
         driver: The node's.
         alarms: The timers of all of them.
+        host: Where a Lua child runs that names no host.
         nursery: Where all Python children run.
         rng: The chance in their backoffs.
         strays: Python children that were given up and still run.
@@ -55,6 +57,7 @@ class Trees:
         self.driver = node.driver
         self.nursery = nursery
         self.alarms = Alarms()
+        self.host = node.first_host()
         self.rng = random.Random()  # noqa: S311 - jitter is no secret
         self.supervisors: dict[str, Supervisor] = {}
         self.strays: list[TaskChild] = []
@@ -180,10 +183,6 @@ class Trees:
         self.driver.kick()
         return self.driver.kernel()
 
-    def host(self, name: str | None) -> str:
-        """The host of a Lua child."""
-        return self._node.host_or_first(name)
-
     def seat(self, child: LuaChild) -> int:
         """A number for the news of a Lua child."""
         ticket = next(self._tickets)
@@ -198,11 +197,17 @@ class Trees:
         """There will be no news of this child any more."""
         self._seats.pop(ticket, None)
 
-    def on_child(self, effect: ChildUp | ChildDown) -> None:
-        """The kernel has news of a Lua child."""
-        child = self._seats.get(effect.ticket)
+    def on_child_up(self, news: ChildUp) -> None:
+        """A Lua child has started."""
+        child = self._seats.get(news.ticket)
         if child is not None:
-            child.on_effect(effect)
+            child.up(news.pid, news.value)
+
+    def on_child_down(self, news: ChildDown) -> None:
+        """A Lua child has ended, or did not start."""
+        child = self._seats.pop(news.ticket, None)
+        if child is not None:
+            child.ended(news)
 
     def on_call(self, call: SupervisorCalled) -> None:
         """A Lua process calls a supervisor."""
@@ -221,9 +226,9 @@ class Trees:
         if child in self.strays:
             self.strays.remove(child)
 
-    def is_followed(self) -> bool:
-        """Whether somebody wants to know of every step of a supervisor."""
-        return self._node.has_subscribers() or logs_all()
+    def wanted_events(self) -> frozenset[type[Event]]:
+        """The kinds of steps of a supervisor that somebody wants to know of."""
+        return ALL_EVENTS if self._node.has_subscribers() else logged_events()
 
     def publish(self, event: Event) -> None:
         """Let everybody know of a step of a supervisor."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from lua_api import ChildDown, ChildUp, Fault, HowEnded, Kernel
@@ -13,6 +14,17 @@ PROGRAMS = {
     "ends when asked": "return { main = function() process.events():receive() end }",
     "fails when asked": """
         return { main = function() process.events():receive() error('lost', 0) end }
+    """,
+    "fails": "return { main = function() error('lost', 0) end }",
+    "fails in bytes": "return { main = function() error('\\255', 0) end }",
+    "may be retried": """
+        return { main = function() error(errors.new{ message = "m", retryable = true }) end }
+    """,
+    "fails with details": """
+        return { main = function() error(errors.new{ message = "m", details = { n = 1 } }) end }
+    """,
+    "fails in a context": """
+        return { main = function() error(errors.wrap(errors.new("m"), "c")) end }
     """,
     "ends late": """
         return { main = function() process.events():receive() time.sleep('1s') end }
@@ -85,6 +97,26 @@ def test_a_process_that_fails_as_soon_as_it_is_asked_says_why(kernel):
     assert end.error.message == "lost"
     assert end.how is HowEnded.BY_ITSELF
     assert effects(kernel) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ("fails", Fault("lost")),
+        ("fails in bytes", Fault("\udcff")),
+        ("may be retried", Fault("m", retryable=True)),
+        ("fails with details", Fault("m", details={"n": 1})),
+        ("fails in a context", Fault("m", context=("c",))),
+    ],
+)
+def test_all_that_is_known_of_a_failure_is_told(kernel, entry, fault):
+    start(kernel, entry)
+    (down,) = effects(kernel)
+    assert isinstance(down, ChildDown)
+    assert down.how is HowEnded.BY_ITSELF
+    assert down.error is not None
+    assert msgspec.structs.replace(down.error, stack=None) == fault
+    assert f"in function <{entry}.lua:" in down.error.stack
 
 
 def test_a_process_that_takes_its_time_to_end_is_told_of_later(kernel):

@@ -114,6 +114,26 @@ def test_the_stack_shows_where_it_was_made_and_only_code_of_users():
     ]
 
 
+ERROR, MAIN = "[C]: in function 'error'", "app/main.lua:1: in function <app/main.lua:1>"
+
+TRACEBACKS = {
+    "function f() error('x') end f()": [ERROR, "app/main.lua:1: in function 'f'", MAIN],
+    "local t = {} function t:m() t.x.y = 1 end t:m()": ["app/main.lua:1: in method 'm'", MAIN],
+    "local function f() error('x') end do return f() end": [ERROR, MAIN],
+    "table.sort({ 2, 1 }, function() error('x') end)":
+        [ERROR, MAIN, "[C]: in function 'sort'", MAIN],
+    "process.send(5, 5)": [MAIN],
+    "local function f(n) return n > 0 and (f(n - 1) or 1) or error('x') end f(30)":
+        [ERROR, *["app/main.lua:1: in upvalue 'f'"] * 22, "..."],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "frames"), TRACEBACKS.items())
+@pytest.mark.lua("5.4", "5.5")
+def test_the_traceback_of_a_crash_has_what_users_wrote_and_called(body, frames):
+    assert run(body).stack.splitlines() == ["stack traceback:", *[f"\t{line}" for line in frames]]
+
+
 def test_call_stack_gives_the_frames():
     assert run(STACK + "return errors.call_stack(errors.wrap(err, 'c'))") == {
         "thread": "main",

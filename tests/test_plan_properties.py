@@ -303,6 +303,19 @@ def test_the_same_inputs_give_the_same_actions_also_from_a_copy(spec, steps):
             assert planner.handle(event, now) == actions
 
 
+@given(supervisors(), STEPS, st.sets(st.sampled_from(sorted(ev.ALL_EVENTS, key=str))))
+@settings(max_examples=40, deadline=None)
+def test_records_that_nobody_wants_are_counted_and_change_nothing(spec, steps, wanted):
+    shell = run(spec, steps)
+    again = planner_of(spec)
+    for (event, now), actions in zip(shell.inputs, shell.outputs, strict=True):
+        assert again.handle(event, now, frozenset(wanted)) == [
+            action
+            for action in actions
+            if not isinstance(action, io.Report) or type(action.event) in wanted
+        ]
+
+
 @given(supervisors(), STEPS, st.integers(0, 9))
 @settings(max_examples=50, deadline=None)
 def test_late_and_foreign_news_change_nothing(spec, steps, which):

@@ -26,12 +26,21 @@ local seats = {}
 local Seat = {}
 Seat.__index = Seat
 
---- Tells the supervisor, which is known to the hub.
-local function tell(kind, ticket, a, b)
+-- What the supervisor is told, which is known to the hub.
+
+local function tell_up(ticket, pid, value)
   if state.is_hub then
-    outbox.row(4, outbox[kind], ticket, a, b)
+    outbox.row(4, outbox.CHILD_UP, ticket, pid, value)
   else
-    post.row(0, 4, post[kind], ticket, a, b)
+    post.row(0, 4, post.CHILD_UP, ticket, pid, value)
+  end
+end
+
+local function tell_down(ticket, failure, ending)
+  if state.is_hub then
+    outbox.child_down(ticket, failure, ending)
+  else
+    post.row(0, 4, post.CHILD_DOWN, ticket, failure, ending)
   end
 end
 
@@ -41,10 +50,10 @@ function Seat.on_answer(seat)
   if seats[ticket] ~= seat then
     return
   elseif seat.r1 then
-    tell("CHILD_UP", ticket, seat.r1, nil)
+    tell_up(ticket, seat.r1, nil)
   else
     seats[ticket] = nil
-    tell("CHILD_DOWN", ticket, seat.r2, seat.child and seat.child.ending or nil)
+    tell_down(ticket, seat.r2, seat.child and seat.child.ending or nil)
   end
 end
 
@@ -52,7 +61,7 @@ end
 function Seat.started(seat, value)
   if seat.ready then
     seat.ready = false
-    tell("CHILD_UP", seat.ticket, seat.child.pid, value)
+    tell_up(seat.ticket, seat.child.pid, value)
   end
 end
 
@@ -66,7 +75,7 @@ function Seat.ended(seat, proc, failure)
   if seat.answers then
     seat.r1, seat.r2 = failure, proc.ending
   else
-    tell("CHILD_DOWN", ticket, failure, proc.ending)
+    tell_down(ticket, failure, proc.ending)
   end
 end
 
@@ -187,22 +196,22 @@ end
 function M.start_for_hub(ticket, owner, host, entry, arguments, name, ready)
   local pid, refusal = M.start(owner, ticket, entry, host, arguments, name, ready)
   if pid then
-    tell("CHILD_UP", ticket, pid, nil)
+    tell_up(ticket, pid, nil)
   elseif refusal then
-    tell("CHILD_DOWN", ticket, wire.decode(refusal), nil)
+    tell_down(ticket, wire.decode(refusal), nil)
   end
 end
 
 function M.stop_for_hub(ticket, reason)
   local how, failure = M.stop(ticket, reason)
   if how then
-    tell("CHILD_DOWN", ticket, failure and wire.decode(failure), how)
+    tell_down(ticket, failure and wire.decode(failure), how)
   end
 end
 
 function M.kill_for_hub(ticket)
   if M.kill(ticket) then
-    tell("CHILD_DOWN", ticket, nil, signals.TERMINATED)
+    tell_down(ticket, nil, signals.TERMINATED)
   end
 end
 

@@ -86,7 +86,7 @@ function M.went_down(ticket, failure, forced)
   if child then
     children[ticket] = nil
     settle(child)
-    outbox.row(4, outbox.CHILD_DOWN, ticket, failure, forced)
+    outbox.child_down(ticket, failure, forced)
   end
 end
 

@@ -151,6 +151,13 @@ local function data_of(fault)
   }
 end
 
+--- Message, kind and stack (or nil) of a fault that has nothing else; nothing if it has.
+function M.texts_alone(fault)
+  if rawget(fault, "_retryable") == nil and rawget(fault, "_details") == nil and rawget(fault, "_context") == nil then
+    return message_of(fault), checked(rawget(fault, "_kind"), "string") or "", checked(rawget(fault, "_stack"), "string")
+  end
+end
+
 --- A copy of `fault`; details that cannot be copied are left out.
 function M.sanitized(fault)
   local data = data_of(fault)

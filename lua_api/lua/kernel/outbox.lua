@@ -1,7 +1,9 @@
 --- What the outside must do or may want to know: rows that wait for the end of the step.
 -- A row is one MessagePack array: its kind, then its fields. `step` hands out all rows at once.
 
+local fault = require("kernel.fault")
 local wire = require("kernel.wire")
+local texts_alone = fault.texts_alone
 local encode_list = wire.encode_list
 
 local M = {
@@ -16,7 +18,7 @@ local M = {
   UNREGISTERED = 7, -- name, pid
   STARTED = 8, -- pid, value
   CHILD_UP = 9, -- ticket, pid, value: a supervised process has started
-  CHILD_DOWN = 10, -- ticket, fault, `ending` of signals.lua: a supervised process ended or did not start
+  CHILD_DOWN = 10, -- see `child_down`
   CALL = 11, -- ticket, supervisor, verb, arguments: a process calls a supervisor
   UPGRADED = 12, -- pid, entry: a process runs new code
   NEED_STATE = 13, -- host: a private host needs a new Lua state
@@ -31,6 +33,19 @@ local rows, count = {}, 0
 function M.row(n, ...)
   rows[count + 1] = assert(encode_list(n, { ... }))
   count = count + 1
+end
+
+--- The row of a supervised process that ended or did not start: ticket, `ending` of signals.lua, and the fault,
+-- if there is one: most often its three texts are all there is to it.
+function M.child_down(ticket, failure, ending)
+  if not failure then
+    return M.row(3, M.CHILD_DOWN, ticket, ending)
+  end
+  local message, kind, stack = texts_alone(failure)
+  if message then
+    return M.row(6, M.CHILD_DOWN, ticket, ending, message, kind, stack)
+  end
+  return M.row(4, M.CHILD_DOWN, ticket, ending, failure)
 end
 
 --- A row that is encoded already.

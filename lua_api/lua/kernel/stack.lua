@@ -29,21 +29,20 @@ local function is_ours(source)
   return source == "=?" or find(source, "^@lua_api/lua/") ~= nil
 end
 
---- One line for a frame; nothing for what is not to be seen.
+--- One line for a frame; nothing for what no name is known for, and for how a process asks the kernel.
 local function line_of(info)
-  if info.what == "C" then
-    -- What no name is known for, and how a process asks the kernel.
-    if info.namewhat ~= "" and info.name ~= "yield" then
-      return "[C]: in function '" .. info.name .. "'"
-    end
-  elseif not is_ours(info.source) then
-    return format("%s:%d: in %s", info.short_src, info.currentline, described(info))
+  if info.what ~= "C" then
+    return format("\t%s:%d: in %s", info.short_src, info.currentline, described(info))
+  elseif info.namewhat ~= "" and info.name ~= "yield" then
+    return "\t[C]: in function '" .. info.name .. "'"
   end
 end
 
 --- The stack below `level` of a coroutine (nil: the running one).
 local function stack(co, level)
   local lines, n = { "stack traceback:" }, 1
+  -- How many of the lines are certain: what C functions are called by is known one frame later.
+  local of_users = n
   local deepest = level + DEEPEST
   while level < deepest do
     local readable, info = true, nil
@@ -56,18 +55,26 @@ local function stack(co, level)
     if not (readable and info) then
       break
     end
-    local line = line_of(info)
-    if line then
-      n = n + 1
+    if info.what ~= "C" and is_ours(info.source) then
+      -- What the API calls is no more to be seen than the API.
+      n = of_users
+    else
+      local line = line_of(info)
+      if line then
+        n = n + 1
+        lines[n] = line
+      end
       if n > LONGEST then
         lines[n] = "\t..."
         break
       end
-      lines[n] = "\t" .. line
+      if info.what ~= "C" then
+        of_users = n
+      end
     end
     level = level + 1
   end
-  return table.concat(lines, "\n")
+  return table.concat(lines, "\n", 1, n)
 end
 
 --- The stack of a suspended or failed coroutine.

@@ -81,17 +81,16 @@ end
 local put_table
 
 local function put(value, n, depth)
-  local number = kind(value)
-  if number == "integer" then
-    out[n + 1] = SMALL[value] or pack_integer(value)
-    return n + 1
-  elseif number then
-    out[n + 1] = pack_float(value)
-    return n + 1
-  end
   local kind_of_value = type(value)
   if kind_of_value == "string" then
     return put_string(value, n)
+  elseif kind_of_value == "number" then
+    if kind(value) == "integer" then
+      out[n + 1] = SMALL[value] or pack_integer(value)
+    else
+      out[n + 1] = pack_float(value)
+    end
+    return n + 1
   elseif kind_of_value == "table" then
     return put_table(value, n, depth)
   elseif value == nil then
