@@ -1,10 +1,11 @@
 """A kernel for simulations: a seed decides what it leaves open, and every step of it is noted.
 
 Making a Lua state and compiling the kernel takes longer than running a small tree, so one state
-serves one simulation after the other. Each gets a kernel of its own: every module is run anew, so
-that no table of one kernel can be reached from the next. What they share is Lua's own library and
-compiled code, and the modules of plain functions and values, which hold nothing of a kernel and
-which no process can change.
+serves one simulation after the other. Each gets a kernel that is as new: one that nobody uses any
+more, brought back to what it was when it was made (see `simulation/rewind.lua`), or else another
+one, for which every module is run anew. What kernels share is Lua's own library and compiled code,
+and the modules of plain functions and values, which hold nothing of a kernel and which no process
+can change.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ for name in string.gmatch([[
   api.time.chunks api.time.civil api.time.digits api.time.duration api.time.duration_text
   api.time.instant api.time.layout api.time.location api.time.memo api.time.object
   api.time.reading api.time.rounding api.time.zone_text
-  simulation.ordered simulation.rng
+  simulation.ordered simulation.rewind simulation.rng
 ]], "%S+") do
   shared[name] = false
 end
@@ -81,7 +82,14 @@ local function fresh()
   load = load_once
   require("kernel.sources")
   load = compile
-  return require("simulation")
+  local kernel = require("simulation")
+  local rewind = require("simulation.rewind")
+  -- It would lead to all that this kernel has loaded.
+  require = nil
+  for name, module in pairs(shared) do
+    loaded[name] = module
+  end
+  return kernel, rewind.to_this_moment(kernel, loaded, { shared, load_once })
 end
 
 local removed = { "python", "io", "dofile", "loadfile" }
@@ -98,22 +106,49 @@ package = nil
 return add, fresh
 """
 
-_local = threading.local()
 
+class _Kernels:
+    """The kernels of one thread, in one Lua state."""
 
-def _fresh_kernel(_: bytes, **__: object) -> tuple[Any, Any]:
-    """The functions of a kernel that nobody used before, wherever it is: its zone is UTC."""
-    fresh: Callable[[], Any] | None = getattr(_local, "fresh", None)
-    if fresh is None:
-        _local.runtime = new_runtime()
-        add, fresh = _local.runtime.execute(_LOADER)
+    def __init__(self) -> None:
+        self.runtime = new_runtime()
+        add, self._fresh = self.runtime.execute(_LOADER)
         for name, path, text in kernel_files():
             add(name.encode(), b"@" + path.encode(), text)
         for name, path, text in lua_files("simulation"):
             module = "simulation" if name == "init" else f"simulation.{name}"
             add(module.encode(), b"@" + path.encode(), text)
-        _local.fresh = fresh
-    return cast("Callable[[], Any]", fresh)(), _local.runtime
+        self._idle: list[tuple[Any, Callable[[], None]]] = []
+
+    def take(self) -> tuple[Any, Callable[[], None]]:
+        """The functions of a kernel that is as new, and what brings it back to that."""
+        taken: tuple[Any, Callable[[], None]] = self._idle.pop() if self._idle else self._fresh()
+        return taken
+
+    def give_back(self, kernel: Any, rewind: Callable[[], None]) -> None:  # noqa: ANN401 - a Lua table
+        """Nobody uses this kernel any more."""
+        rewind()
+        self._idle.append((kernel, rewind))
+
+
+_local = threading.local()
+
+
+def _kernels() -> _Kernels:
+    found: _Kernels | None = getattr(_local, "kernels", None)
+    if found is None:
+        found = _local.kernels = _Kernels()
+    return found
+
+
+class _Gone:
+    """What is left of a kernel that was given back: it does nothing, whatever it is asked."""
+
+    def __getattr__(self, _: str) -> _Gone:
+        return self
+
+    def __call__(self, *_: object) -> None:
+        pass
 
 
 class RestlessProcessesError(Exception):
@@ -139,7 +174,9 @@ class SimulatedKernel(Kernel):
         child_of: Callable[[str], tuple[str, int]],
         max_turns: int,
     ) -> None:
-        super().__init__(0.0, epoch, new_state=_fresh_kernel)
+        self._kernels = _kernels()
+        kernel, self._rewind = self._kernels.take()
+        super().__init__(0.0, epoch, new_state=lambda *_, **__: (kernel, self._kernels.runtime))
         self._max_turns = max_turns
         self._child_of = child_of
         self._on_facts = on_facts
@@ -185,6 +222,13 @@ class SimulatedKernel(Kernel):
         lost: int = self._lua.lose_host(name.encode())
         self._note()
         return lost
+
+    def close(self) -> None:
+        """End it: nothing happens any more, and what it was made of serves the next one."""
+        kernel = self._lua
+        self._use(_Gone())
+        self._take = _Gone()
+        self._kernels.give_back(kernel, self._rewind)
 
     # What changes something, and what happened then
 

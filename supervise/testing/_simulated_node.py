@@ -229,6 +229,7 @@ class Simulation:
         self._recorder.records.append(
             rec.Finished(trio.current_time(), why, left.processes, left.names, left.timers)
         )
+        self._kernel.close()
 
     def _restless(self) -> str:
         alive = ", ".join(f"{info.pid} ({info.entry})" for info in self._kernel.processes())
