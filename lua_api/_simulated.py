@@ -11,9 +11,8 @@ can change.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from lua_api import _terms
 from lua_api._kernel import NANOSECONDS, Kernel, Step
 from lua_api._runtime import kernel_files, lua_files, new_runtime
 
@@ -151,6 +150,11 @@ class _Gone:
         pass
 
 
+# As in `simulation/facts.lua`.
+_WIDTH: Final = 9
+_MOST_FIELDS: Final = 1000 * _WIDTH
+
+
 class RestlessProcessesError(Exception):
     """The processes of a simulation never wait."""
 
@@ -161,7 +165,8 @@ class SimulatedKernel(Kernel):
     Args:
         epoch: The unix time in seconds at which its clock shows 0.
         on_facts: Called with rows of what happened, in order, after everything that ran: kind (see
-            `simulation/facts.lua`), time in nanoseconds, and the fields of that kind.
+            `simulation/facts.lua`), time in nanoseconds, and seven fields, of which a kind has
+            only the first ones: bytes for text and for values in wire form, False for nothing.
         child_of: Says which child the supervisor with this pid starts: its path, and which life of
             it this is.
         max_turns: How many turns processes may take in all.
@@ -170,7 +175,7 @@ class SimulatedKernel(Kernel):
     def __init__(
         self,
         epoch: float,
-        on_facts: Callable[[list[Any]], None],
+        on_facts: Callable[[list[tuple[Any, ...]]], None],
         child_of: Callable[[str], tuple[str, int]],
         max_turns: int,
     ) -> None:
@@ -233,9 +238,11 @@ class SimulatedKernel(Kernel):
     # What changes something, and what happened then
 
     def _note(self) -> None:
-        rows = self._take()
-        if rows is not None:
-            self._on_facts(cast("list[Any]", _terms.decode(rows)))
+        fields = self._take()
+        while fields is not None:
+            starts = range(0, len(fields), _WIDTH)
+            self._on_facts([fields[start : start + _WIDTH] for start in starts])
+            fields = self._take() if len(fields) >= _MOST_FIELDS else None
 
     def step(self, now: float, budget: int) -> Step:
         """See `Kernel.step`.
