@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, cast
 
@@ -209,6 +210,11 @@ def _seconds(nanoseconds: float) -> float:
     return seconds
 
 
+@functools.lru_cache(maxsize=8)
+def _encoded_zone(name: str) -> bytes:
+    return _terms.encode(_zones.transitions(name) or [(0, 0, "UTC")])
+
+
 class Kernel:
     """One Lua state with its processes.
 
@@ -237,9 +243,8 @@ class Kernel:
         lua: str = "5.4",
         new_state: NewState = new_kernel_state,
     ) -> None:
-        zone = _zones.local_zone_name()
-        transitions = _zones.transitions(zone) or [(0, 0, "UTC")]
-        self._state = LuaState(_terms.encode(transitions), max_memory, lua, new_state)
+        zone = _encoded_zone(_zones.local_zone_name())
+        self._state = LuaState(zone, max_memory, lua, new_state)
         self._step = self._state.step
         self._use(self._state.kernel)
         self._lua.set_state(number)

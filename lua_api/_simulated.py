@@ -185,7 +185,7 @@ class SimulatedKernel(Kernel):
         self._max_turns = max_turns
         self._child_of = child_of
         self._on_facts = on_facts
-        self._take = self._lua.facts
+        self._take, self._turns, self._expect = kernel.facts, kernel.turns, kernel.expect
 
     # What the simulation asks for
 
@@ -232,7 +232,7 @@ class SimulatedKernel(Kernel):
         """End it: nothing happens any more, and what it was made of serves the next one."""
         kernel = self._lua
         self._use(_Gone())
-        self._take = _Gone()
+        self._take = self._turns = self._expect = _Gone()
         self._kernels.give_back(kernel, self._rewind)
 
     # What changes something, and what happened then
@@ -252,7 +252,7 @@ class SimulatedKernel(Kernel):
         """
         step = super().step(now, budget)
         self._note()
-        if self._lua.turns() > self._max_turns:
+        if self._turns() > self._max_turns:
             raise RestlessProcessesError
         return step
 
@@ -306,7 +306,7 @@ class SimulatedKernel(Kernel):
     ) -> str | Fault | None:
         """See `Kernel.start_child`."""
         path, incarnation = self._child_of(owner)
-        self._lua.expect(ticket, path.encode(), incarnation)
+        self._expect(ticket, path.encode(), incarnation)
         outcome = super().start_child(ticket, owner, entry, host, args=args, name=name, ready=ready)
         self._note()
         return outcome

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from lua_api import decode
+from specs import ExitReason
 from supervise._events import (
     ChildExited,
     ChildStartFailed,
@@ -22,7 +23,7 @@ from supervise.testing._plain import plain, plain_reason
 from supervise.testing._records import Record
 
 _NANOSECONDS: Final = 1_000_000_000
-_WITH_REASON = (ChildExited, ChildStartFailed, SupervisorExited, SupervisorStopping)
+_WITH_REASON: Final = {ChildExited, ChildStartFailed, SupervisorExited, SupervisorStopping}
 
 
 def _text(value: bytes) -> str:
@@ -156,8 +157,11 @@ class Recorder:
             self.lives[path] += 1
             self._starting[event.supervisor] = path
             self.seen[path] = None
-        elif isinstance(event, _WITH_REASON):
-            event = replace(event, reason=plain_reason(event.reason))
+        elif type(event) in _WITH_REASON:
+            reason: ExitReason = event.reason  # type: ignore[attr-defined]
+            told = plain_reason(reason)
+            if told is not reason:
+                event = replace(event, reason=told)
         self.records.append(event)
 
     def injected(self, at: float, fault: object, pid: str | None, effect: str) -> None:
