@@ -1,5 +1,6 @@
 --- Brings a kernel that has run back to what it was when it was made: every table of it, and every local
--- of its modules. Only those that hold a function or a module are never assigned again: a test says so.
+-- of its modules. What never changes is left alone, and a test says that it never does: a local that holds
+-- a function or a module, and the tables that are the globals of processes, which nobody can write to.
 -- This takes a fraction of what making another kernel does.
 
 local next, type, rawequal, rawset = next, type, rawequal, rawset
@@ -15,7 +16,7 @@ local function walk_table(t, seen, found)
   for key, value in next, t do
     held[key], size = value, size + 1
   end
-  if found then
+  if found and not found.constant[t] then
     found.tables[#found.tables + 1] = { table = t, held = held, size = size, metatable = metatable or false }
   end
   walk(metatable, seen, found)
@@ -82,16 +83,28 @@ local function restore_table(entry)
   end
 end
 
+--- Marks a table, and those that it holds.
+local function mark_tables(t, marked)
+  if type(t) == "table" and not marked[t] then
+    marked[t] = true
+    mark_tables(getmetatable(t), marked)
+    for _, value in next, t do
+      mark_tables(value, marked)
+    end
+  end
+end
+
 --- Makes the function that brings a kernel back to what it is now.
 -- @param kernel all of it can be reached from here
 -- @param modules what `require` gave to it, by name
 -- @param shared what this leads to stays as it is, as other kernels use it too
 function M.to_this_moment(kernel, modules, shared)
   local seen = {}
-  local found = { tables = {}, owners = {}, indices = {}, values = {}, modules = {} }
+  local found = { tables = {}, owners = {}, indices = {}, values = {}, modules = {}, constant = {} }
   for _, module in next, modules do
     found.modules[module] = true
   end
+  mark_tables(modules["api.sandbox"], found.constant)
   walk(shared, seen)
   walk(kernel, seen, found)
   local tables, owners, indices, values = found.tables, found.owners, found.indices, found.values
