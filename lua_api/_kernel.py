@@ -223,6 +223,11 @@ def _seconds(nanoseconds: float) -> float:
     return seconds
 
 
+@functools.lru_cache(maxsize=8)
+def _encoded_zone(name: str) -> bytes:
+    return _terms.encode(_zones.transitions(name) or [(0, 0, "UTC")])
+
+
 class Kernel:
     """One Lua state with its processes.
 
@@ -251,19 +256,22 @@ class Kernel:
         lua: str = "5.4",
         new_state: NewState = new_kernel_state,
     ) -> None:
-        zone = _zones.local_zone_name()
-        transitions = _zones.transitions(zone) or [(0, 0, "UTC")]
-        self._state = LuaState(_terms.encode(transitions), max_memory, lua, new_state)
-        self._lua = self._state.kernel
+        zone = _encoded_zone(_zones.local_zone_name())
+        self._state = LuaState(zone, max_memory, lua, new_state)
+        self._step = self._state.step
+        self._use(self._state.kernel)
         self._lua.set_state(number)
         self._lua.set_clock(round(now * NANOSECONDS), round(epoch * NANOSECONDS))
-        self._request = self._lua.request
-        self._step = self._state.step
-        self._abandon = self._lua.abandon
-        self._set_time = self._lua.set_time
-        self._start_child = self._lua.start_child
-        self._stop_child = self._lua.stop_child
-        self._kill_child = self._lua.kill_child
+
+    def _use(self, lua: Any) -> None:  # noqa: ANN401 - a Lua table
+        """Look up once what is called often."""
+        self._lua = lua
+        self._request = lua.request
+        self._abandon = lua.abandon
+        self._set_time = lua.set_time
+        self._start_child = lua.start_child
+        self._stop_child = lua.stop_child
+        self._kill_child = lua.kill_child
 
     def add_host(
         self,

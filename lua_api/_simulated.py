@@ -1,18 +1,18 @@
 """A kernel for simulations: a seed decides what it leaves open, and every step of it is noted.
 
 Making a Lua state and compiling the kernel takes longer than running a small tree, so one state
-serves one simulation after the other. Each gets a kernel of its own: every module is run anew, so
-that no table of one kernel can be reached from the next. What they share is Lua's own library and
-compiled code, and the modules of plain functions and values, which hold nothing of a kernel and
-which no process can change.
+serves one simulation after the other. Each gets a kernel that is as new: one that nobody uses any
+more, brought back to what it was when it was made (see `simulation/rewind.lua`), or else another
+one, for which every module is run anew. What kernels share is Lua's own library and compiled code,
+and the modules of plain functions and values, which hold nothing of a kernel and which no process
+can change.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from lua_api import _terms
 from lua_api._kernel import NANOSECONDS, Kernel, Step
 from lua_api._runtime import kernel_files, lua_files, new_runtime
 
@@ -55,7 +55,7 @@ for name in string.gmatch([[
   api.time.chunks api.time.civil api.time.digits api.time.duration api.time.duration_text
   api.time.instant api.time.layout api.time.location kernel.memo api.time.object
   api.time.reading api.time.rounding api.time.zone_text
-  simulation.ordered simulation.rng
+  simulation.ordered simulation.rewind simulation.rng
 ]], "%S+") do
   shared[name] = false
 end
@@ -81,7 +81,14 @@ local function fresh()
   load = load_once
   require("kernel.sources")
   load = compile
-  return require("simulation")
+  local kernel = require("simulation")
+  local rewind = require("simulation.rewind")
+  -- It would lead to all that this kernel has loaded.
+  require = nil
+  for name, module in pairs(shared) do
+    loaded[name] = module
+  end
+  return kernel, rewind.to_this_moment(kernel, loaded, { shared, load_once })
 end
 
 local removed = { "python", "io", "dofile", "loadfile" }
@@ -98,22 +105,54 @@ package = nil
 return add, fresh
 """
 
-_local = threading.local()
 
+class _Kernels:
+    """The kernels of one thread, in one Lua state."""
 
-def _fresh_kernel(_: bytes, **__: object) -> tuple[Any, Any]:
-    """The functions of a kernel that nobody used before, wherever it is: its zone is UTC."""
-    fresh: Callable[[], Any] | None = getattr(_local, "fresh", None)
-    if fresh is None:
-        _local.runtime = new_runtime()
-        add, fresh = _local.runtime.execute(_LOADER)
+    def __init__(self) -> None:
+        self.runtime = new_runtime()
+        add, self._fresh = self.runtime.execute(_LOADER)
         for name, path, text in kernel_files():
             add(name.encode(), b"@" + path.encode(), text)
         for name, path, text in lua_files("simulation"):
             module = "simulation" if name == "init" else f"simulation.{name}"
             add(module.encode(), b"@" + path.encode(), text)
-        _local.fresh = fresh
-    return cast("Callable[[], Any]", fresh)(), _local.runtime
+        self._idle: list[tuple[Any, Callable[[], None]]] = []
+
+    def take(self) -> tuple[Any, Callable[[], None]]:
+        """The functions of a kernel that is as new, and what brings it back to that."""
+        taken: tuple[Any, Callable[[], None]] = self._idle.pop() if self._idle else self._fresh()
+        return taken
+
+    def give_back(self, kernel: Any, rewind: Callable[[], None]) -> None:  # noqa: ANN401 - a Lua table
+        """Nobody uses this kernel any more."""
+        rewind()
+        self._idle.append((kernel, rewind))
+
+
+_local = threading.local()
+
+
+def _kernels() -> _Kernels:
+    found: _Kernels | None = getattr(_local, "kernels", None)
+    if found is None:
+        found = _local.kernels = _Kernels()
+    return found
+
+
+class _Gone:
+    """What is left of a kernel that was given back: it does nothing, whatever it is asked."""
+
+    def __getattr__(self, _: str) -> _Gone:
+        return self
+
+    def __call__(self, *_: object) -> None:
+        pass
+
+
+# As in `simulation/facts.lua`.
+_WIDTH: Final = 9
+_MOST_FIELDS: Final = 1000 * _WIDTH
 
 
 class RestlessProcessesError(Exception):
@@ -126,7 +165,8 @@ class SimulatedKernel(Kernel):
     Args:
         epoch: The unix time in seconds at which its clock shows 0.
         on_facts: Called with rows of what happened, in order, after everything that ran: kind (see
-            `simulation/facts.lua`), time in nanoseconds, and the fields of that kind.
+            `simulation/facts.lua`), time in nanoseconds, and seven fields, of which a kind has
+            only the first ones: bytes for text and for values in wire form, False for nothing.
         child_of: Says which child the supervisor with this pid starts: its path, and which life of
             it this is.
         max_turns: How many turns processes may take in all.
@@ -135,15 +175,17 @@ class SimulatedKernel(Kernel):
     def __init__(
         self,
         epoch: float,
-        on_facts: Callable[[list[Any]], None],
+        on_facts: Callable[[list[tuple[Any, ...]]], None],
         child_of: Callable[[str], tuple[str, int]],
         max_turns: int,
     ) -> None:
-        super().__init__(0.0, epoch, new_state=_fresh_kernel)
+        self._kernels = _kernels()
+        kernel, self._rewind = self._kernels.take()
+        super().__init__(0.0, epoch, new_state=lambda *_, **__: (kernel, self._kernels.runtime))
         self._max_turns = max_turns
         self._child_of = child_of
         self._on_facts = on_facts
-        self._take = self._lua.facts
+        self._take, self._turns, self._expect = kernel.facts, kernel.turns, kernel.expect
 
     # What the simulation asks for
 
@@ -186,12 +228,21 @@ class SimulatedKernel(Kernel):
         self._note()
         return lost
 
+    def close(self) -> None:
+        """End it: nothing happens any more, and what it was made of serves the next one."""
+        kernel = self._lua
+        self._use(_Gone())
+        self._take = self._turns = self._expect = _Gone()
+        self._kernels.give_back(kernel, self._rewind)
+
     # What changes something, and what happened then
 
     def _note(self) -> None:
-        rows = self._take()
-        if rows is not None:
-            self._on_facts(cast("list[Any]", _terms.decode(rows)))
+        fields = self._take()
+        while fields is not None:
+            starts = range(0, len(fields), _WIDTH)
+            self._on_facts([fields[start : start + _WIDTH] for start in starts])
+            fields = self._take() if len(fields) >= _MOST_FIELDS else None
 
     def step(self, now: float, budget: int) -> Step:
         """See `Kernel.step`.
@@ -201,7 +252,7 @@ class SimulatedKernel(Kernel):
         """
         step = super().step(now, budget)
         self._note()
-        if self._lua.turns() > self._max_turns:
+        if self._turns() > self._max_turns:
             raise RestlessProcessesError
         return step
 
@@ -255,7 +306,7 @@ class SimulatedKernel(Kernel):
     ) -> str | Fault | None:
         """See `Kernel.start_child`."""
         path, incarnation = self._child_of(owner)
-        self._lua.expect(ticket, path.encode(), incarnation)
+        self._expect(ticket, path.encode(), incarnation)
         outcome = super().start_child(ticket, owner, entry, host, args=args, name=name, ready=ready)
         self._note()
         return outcome

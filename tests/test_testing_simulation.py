@@ -9,6 +9,7 @@ import trio
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
+from lua_api import _simulated
 from supervise import (
     ChildExited,
     ChildSpec,
@@ -48,6 +49,7 @@ from supervise.testing import (
     RestlessError,
     Sent,
     Settled,
+    Simulation,
     StallChild,
     Trace,
     check,
@@ -214,6 +216,111 @@ def test_one_simulation_leaves_nothing_behind_for_the_next():
     again = simulate(spec, entries=entries)
 
     assert first == again
+
+
+# Tells what is not as it was in a kernel, in all that can be reached but by what kernels share.
+_DIFFERENCES = b"""
+local function everything(value, seen, found, shared)
+  if type(value) == "table" and not seen[value] then
+    seen[value] = true
+    local entry = { table = value, metatable = debug.getmetatable(value), held = {} }
+    found[#found + 1] = entry
+    for key, item in next, value do
+      entry.held[key] = item
+    end
+    everything(entry.metatable, seen, found, shared)
+    local is_weak = entry.metatable and entry.metatable.__mode
+    for key, item in next, shared and is_weak and {} or entry.held do
+      everything(key, seen, found, shared)
+      everything(item, seen, found, shared)
+    end
+  elseif type(value) == "function" and not seen[value] then
+    seen[value] = true
+    for index = 1, 255 do
+      local name, item = debug.getupvalue(value, index)
+      if not name then
+        break
+      end
+      found[#found + 1] = { fn = value, index = index, name = name, item = item }
+      everything(item, seen, found, shared)
+    end
+  end
+end
+
+return function(kernel, fresh)
+  local found, seen = {}, {}
+  for index = 1, 255 do
+    local name, item = debug.getupvalue(fresh, index)
+    if name == "shared" or name == "load_once" then
+      everything(item, seen, {}, true)
+    end
+  end
+  everything(kernel, seen, found, false)
+  return function()
+    local differences = {}
+    for _, entry in ipairs(found) do
+      if entry.fn then
+        local _, now = debug.getupvalue(entry.fn, entry.index)
+        if not rawequal(now, entry.item) then
+          local info = debug.getinfo(entry.fn, "S")
+          table.insert(differences, info.short_src .. ":" .. info.linedefined .. " " .. entry.name)
+        end
+      else
+        for key, item in next, entry.table do
+          if not rawequal(entry.held[key], item) then
+            table.insert(differences, "field " .. tostring(key))
+          end
+        end
+        for key, item in next, entry.held do
+          if not rawequal(entry.table[key], item) then
+            table.insert(differences, "field " .. tostring(key) .. " is gone")
+          end
+        end
+        if not rawequal(debug.getmetatable(entry.table), entry.metatable) then
+          table.insert(differences, "a metatable")
+        end
+      end
+    end
+    return #found, table.concat(differences, ", ")
+  end
+end
+"""
+
+
+def test_a_kernel_that_served_a_simulation_is_as_new_for_the_next():
+    kernels = _simulated._kernels()
+    kernel, rewind = kernels.take()
+    differences = kernels.runtime.execute(_DIFFERENCES)(kernel, kernels._fresh)
+    everything, _ = differences()
+    kernels.give_back(kernel, rewind)
+
+    @settings(max_examples=max(25, settings.default.max_examples // 2))
+    @given(data=st.data(), seed=seeds())
+    def serves(data, seed):
+        spec = data.draw(supervisor_specs())
+        faults = data.draw(fault_plans(spec))
+        simulate(spec, seed=seed, faults=faults, entries=PROGRAMS)
+        assert differences() == (everything, b"")
+
+    serves()
+    run(SupervisorSpec("root", children=[child("orders", "t:orders"), child("r", "t:racers")]))
+    with pytest.raises(RestlessError):
+        run(SupervisorSpec("root", children=[child("busy", "t:busy")]), max_turns=100)
+    with pytest.raises(ZeroDivisionError):
+        simulate(_fails, entries=ENTRIES)
+    assert differences() == (everything, b"")
+    assert kernels.take()[0] is kernel
+
+
+async def _fails(node):
+    await node.start(TREE)
+    raise ZeroDivisionError
+
+
+def test_two_simulations_at_once_have_kernels_of_their_own():
+    one, other = Simulation(seed=1), Simulation(seed=1)
+    pids = [each._kernel.open_port() for each in (one, one, other)]
+    assert pids[0] == pids[2] != pids[1]
 
 
 def test_the_order_of_each_sender_holds_whatever_the_seed():

@@ -11,6 +11,7 @@ local signals = require("kernel.signals")
 local wire = require("kernel.wire")
 
 local by_pid = registry.by_pid
+local type, unpack = type, table.unpack
 
 local M = {
   -- kinds of facts
@@ -31,22 +32,50 @@ local M = {
   INJECTED = 14, -- the number of the fault, pid, what it did
 }
 
-local rows, count = {}, 0
+-- Fields of rows, one row after the other, each as long as the longest. What has no value is false.
+local WIDTH = 9
+local noted, last = {}, 0
 
-local function note(n, ...)
-  count = count + 1
-  rows[count] = assert(wire.encode_list(n + 1, { (...), clock.now, select(2, ...) }))
+-- So many go out at once: Lua hands over no more than fit on its stack.
+local MOST = 1000 * WIDTH
+
+local function note(kind, a, b, c, d, e, f, g)
+  local at = last
+  noted[at + 1], noted[at + 2] = kind, clock.now
+  noted[at + 3], noted[at + 4], noted[at + 5] = a or false, b or false, c or false
+  noted[at + 6], noted[at + 7], noted[at + 8], noted[at + 9] = d or false, e or false, f or false, g or false
+  last = at + WIDTH
 end
 M.note = note
 
---- All facts since the last time, as one MessagePack array of arrays; nil if there are none.
-function M.take()
-  if count == 0 then
-    return nil
+local encode = wire.encode
+
+--- A value of a process as a field: a number as it is, anything else as bytes in wire form.
+local function field_of(value)
+  if value == nil or type(value) == "number" then
+    return value
   end
-  local body = string.pack(">BI4", 0xdd, count) .. table.concat(rows, "", 1, count)
-  rows, count = {}, 0
-  return body
+  return assert(encode(value))
+end
+
+local taken = 0
+
+--- The fields of all facts since the last time, or of the first of them: then there are more to take.
+function M.take()
+  local first, stop = taken + 1, last
+  if stop == 0 then
+    return
+  elseif stop - taken > MOST then
+    stop = taken + MOST
+    taken = stop
+    return unpack(noted, first, stop)
+  end
+  local body = noted
+  taken, last = 0, 0
+  if stop > MOST then
+    noted = {}
+  end
+  return unpack(body, first, stop)
 end
 
 local function text_of(failure)
@@ -68,21 +97,21 @@ local kinds = {
   [outbox.SPAWNED] = function(pid, entry, host, parent)
     local proc = by_pid[pid]
     local child = proc and proc.child
-    note(7, M.SPAWNED, pid, entry, host, parent, child and child.path, child and child.incarnation or 0)
+    note(M.SPAWNED, pid, entry, host, parent, child and child.path, child and child.incarnation or 0)
   end,
   [outbox.EXITED] = function(pid, entry, result, failure, _, uptime)
     local forced = M.forced
     local error_text, kind = text_of(failure)
-    note(8, M.EXITED, pid, entry, error_text, kind, forced, uptime, result)
+    note(M.EXITED, pid, entry, error_text, kind, forced, uptime, field_of(result))
   end,
   [outbox.REGISTERED] = function(name, pid)
-    note(3, M.REGISTERED, name, pid)
+    note(M.REGISTERED, name, pid)
   end,
   [outbox.UNREGISTERED] = function(name, pid)
-    note(3, M.RELEASED, name, pid)
+    note(M.RELEASED, name, pid)
   end,
   [outbox.STARTED] = function(pid, value)
-    note(3, M.READY, pid, value)
+    note(M.READY, pid, field_of(value))
   end,
 }
 
@@ -97,7 +126,7 @@ function outbox.row(n, kind, ...)
       return
     end
   elseif kind == outbox.PRINT then
-    note(3, M.PRINTED, ...)
+    note(M.PRINTED, ...)
   end
   put_row(n, kind, ...)
 end
@@ -118,12 +147,12 @@ local add = registry.add
 function registry.add(proc)
   local port = proc.port
   if port then
-    note(4, M.OPENED, proc.pid, proc.program.entry, port.supervises == true)
+    note(M.OPENED, proc.pid, proc.program.entry, port.supervises == true)
     local on_end = port.on_end
     function port.on_end(ended, failure)
       local error_text, kind = text_of(failure)
       local uptime = clock.now - ended.started
-      note(7, M.EXITED, ended.pid, ended.program.entry, error_text, kind, FORCED[ended.ending] or "", uptime)
+      note(M.EXITED, ended.pid, ended.program.entry, error_text, kind, FORCED[ended.ending] or "", uptime)
       on_end(ended, failure)
     end
   end
@@ -134,36 +163,28 @@ end
 
 local deliver = mailbox.deliver
 
---- How many facts have been noted and not taken.
+--- Something that is another number once a fact has been noted.
 function M.count()
-  return count
-end
-
---- What a port gets is bytes already.
-local function noted_payload(proc, payload)
-  if proc.port then
-    return wire.decode(payload)
-  end
-  return payload
+  return last
 end
 
 local function sent(proc, topic, payload, from, failure)
-  note(6, M.SENT, proc.pid, from, topic, noted_payload(proc, payload), (text_of(failure)))
+  -- What a port gets is bytes already.
+  note(M.SENT, proc.pid, from, topic, proc.port and payload or field_of(payload), (text_of(failure)))
 end
 
 --- A message was refused before it reached a mailbox.
 function M.refused(dest, from, topic, failure)
-  note(6, M.SENT, dest, from, topic, nil, (text_of(failure)))
+  note(M.SENT, dest, from, topic, nil, (text_of(failure)))
 end
 
 function mailbox.deliver(proc, topic, payload, from)
   -- First: whoever waits for it may be said to have received it.
-  local at = count + 1
+  local before = last
   sent(proc, topic, payload, from)
   local ok, failure = deliver(proc, topic, payload, from)
   if not ok and failure then
-    rows[at] = nil
-    count = at - 1
+    last = before
     sent(proc, topic, payload, from, failure)
   end
   return ok, failure
@@ -172,9 +193,9 @@ end
 --- A message reached a process: `marker` is its topic, or true where the listener knows it.
 function M.received(proc, ch, value, marker, from)
   if type(marker) == "string" then
-    note(5, M.RECEIVED, proc.pid, from, marker, value)
+    note(M.RECEIVED, proc.pid, from, marker, field_of(value))
   elseif marker == true and ch and ch.handle and type(ch.key) == "string" then
-    note(5, M.RECEIVED, proc.pid, from, ch.key, value)
+    note(M.RECEIVED, proc.pid, from, ch.key, field_of(value))
   end
 end
 
@@ -186,7 +207,7 @@ function mailbox.deliver_event(proc, event)
   if why ~= nil then
     why = tostring(why)
   end
-  note(5, M.SIGNALLED, proc.pid, fields.kind, fields.from, why or fields.reason)
+  note(M.SIGNALLED, proc.pid, fields.kind, fields.from, why or fields.reason)
   return deliver_event(proc, event)
 end
 
@@ -196,28 +217,28 @@ local link, unlink, monitor, unmonitor = signals.link, signals.unlink, signals.m
 
 function signals.link(one, other)
   if one ~= other and not relation.has(one, "links", other) then
-    note(3, M.LINKED, one.pid, other.pid)
+    note(M.LINKED, one.pid, other.pid)
   end
   return link(one, other)
 end
 
 function signals.unlink(one, other)
   if relation.has(one, "links", other) then
-    note(3, M.UNLINKED, one.pid, other.pid)
+    note(M.UNLINKED, one.pid, other.pid)
   end
   return unlink(one, other)
 end
 
 function signals.monitor(watcher, target)
   if not relation.has(target, "monitors", watcher) then
-    note(3, M.MONITORED, watcher.pid, target.pid)
+    note(M.MONITORED, watcher.pid, target.pid)
   end
   return monitor(watcher, target)
 end
 
 function signals.unmonitor(watcher, target)
   if relation.has(target, "monitors", watcher) then
-    note(3, M.UNMONITORED, watcher.pid, target.pid)
+    note(M.UNMONITORED, watcher.pid, target.pid)
   end
   return unmonitor(watcher, target)
 end

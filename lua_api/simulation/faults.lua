@@ -40,7 +40,7 @@ end
 
 local function injected(point, proc, what)
   point.done = true
-  facts.note(4, facts.INJECTED, point.number, proc and proc.pid, what)
+  facts.note(facts.INJECTED, point.number, proc and proc.pid, what)
 end
 
 local acts = {}

@@ -13,7 +13,6 @@ local function load_ordered(names)
   next, pairs, tostring = raw.next, raw.pairs, raw.tostring
 end
 
-ordered.reset()
 load_ordered({ "kernel.wire_writer", "kernel.fault" })
 require("kernel.zones").provide("Local", { { 0, 0, "UTC" } })
 
@@ -131,6 +130,7 @@ end
 
 --- Seeds what is left open and lets the faults wait; nothing has run yet.
 function kernel.begin(seed)
+  ordered.reset()
   random.salt = seed
   shuffle.install(scheduler, rng.new(seed), before_turn)
   faults.install(handlers)

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from lua_api import as_text
+from lua_api import decode
+from specs import ExitReason
 from supervise._events import (
     ChildExited,
     ChildStartFailed,
@@ -22,71 +23,90 @@ from supervise.testing._plain import plain, plain_reason
 from supervise.testing._records import Record
 
 _NANOSECONDS: Final = 1_000_000_000
-_WITH_REASON = (ChildExited, ChildStartFailed, SupervisorExited, SupervisorStopping)
+_WITH_REASON: Final = {ChildExited, ChildStartFailed, SupervisorExited, SupervisorStopping}
 
 
-def _text(value: Any) -> Any:  # noqa: ANN401 - text, bytes or None
-    return as_text(value) if isinstance(value, bytes) else value
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
 
 
-def _exited(  # noqa: PLR0917 - the fields of a row
-    at: float,
-    pid: str,
-    label: str,
-    error: Any,  # noqa: ANN401
-    kind: str,
-    forced: str,
-    uptime: int,
-    result: Any = None,  # noqa: ANN401
-) -> Record:
-    seconds = uptime / _NANOSECONDS
-    return rec.Exited(at, pid, label, _text(error), _text(kind), forced, seconds, plain(result))
+def _maybe(value: Any) -> str | None:  # noqa: ANN401 - bytes, or False
+    return None if value is False else _text(value)
 
 
-def _registered(at: float, name: Any, pid: str) -> Record:  # noqa: ANN401
-    return rec.Registered(at, _text(name), pid)
+def _value(value: Any) -> Any:  # noqa: ANN401 - wire form, a number, or False
+    if value is False:
+        return None
+    return plain(decode(value)) if isinstance(value, bytes) else value
 
 
-def _released(at: float, name: Any, pid: str) -> Record:  # noqa: ANN401
-    return rec.Released(at, _text(name), pid)
+# Each takes the time and the fields of a fact, as lua_api/simulation/facts.lua lists them, and then
+# the rest of the row.
 
 
-def _ready(at: float, pid: str, value: Any) -> Record:  # noqa: ANN401
-    return rec.Ready(at, pid, plain(value))
+def _opened(at: float, *row: Any) -> Record:  # noqa: ANN401
+    return rec.Opened(at, _text(row[0]), _text(row[1]), row[2])
 
 
-def _printed(at: float, pid: str, text: Any) -> Record:  # noqa: ANN401
-    return rec.Printed(at, pid, _text(text))
+def _spawned(at: float, *row: Any) -> Record:  # noqa: ANN401
+    pid, entry, host, parent, child, incarnation, _ = row
+    return rec.Spawned(
+        at, _text(pid), _text(entry), _text(host), _text(parent), _maybe(child), incarnation
+    )
 
 
-def _sent(at: float, pid: Any, sender: str | None, topic: Any, payload: Any, error: Any) -> Record:  # noqa: ANN401, PLR0917
-    return rec.Sent(at, _text(pid), sender, _text(topic), plain(payload), _text(error))
+def _ready(at: float, *row: Any) -> Record:  # noqa: ANN401
+    return rec.Ready(at, _text(row[0]), _value(row[1]))
 
 
-def _received(at: float, pid: str, sender: str | None, topic: Any, payload: Any) -> Record:  # noqa: ANN401
-    return rec.Received(at, pid, sender, _text(topic), plain(payload))
+def _exited(at: float, *row: Any) -> Record:  # noqa: ANN401
+    pid, label, error, kind, forced, uptime, result = row
+    return rec.Exited(
+        at,
+        _text(pid),
+        _text(label),
+        _maybe(error),
+        _text(kind),
+        _text(forced),
+        uptime / _NANOSECONDS,
+        _value(result),
+    )
 
 
-def _signalled(at: float, pid: str, kind: str, about: str, error: Any) -> Record:  # noqa: ANN401
-    return rec.Signalled(at, pid, kind, about, _text(error))
+def _sent(at: float, *row: Any) -> Record:  # noqa: ANN401
+    pid, sender, topic, payload, error, *_ = row
+    return rec.Sent(at, _text(pid), _maybe(sender), _text(topic), _value(payload), _maybe(error))
 
 
-# In the order of the kinds in lua_api/simulation/facts.lua, but for the last one.
+def _received(at: float, *row: Any) -> Record:  # noqa: ANN401
+    return rec.Received(at, _text(row[0]), _maybe(row[1]), _text(row[2]), _value(row[3]))
+
+
+def _signalled(at: float, *row: Any) -> Record:  # noqa: ANN401
+    return rec.Signalled(at, _text(row[0]), _text(row[1]), _text(row[2]), _maybe(row[3]))
+
+
+def _of_two(kind: type[Any]) -> Callable[..., Record]:
+    """For a record of two texts."""
+    return lambda at, one, other, *_: kind(at, _text(one), _text(other))
+
+
+# In the order of the kinds, but for the last one.
 _RECORDS: Final[tuple[Callable[..., Record], ...]] = (
-    rec.Opened,
-    rec.Spawned,
+    _opened,
+    _spawned,
     _ready,
     _exited,
-    _registered,
-    _released,
-    _printed,
+    _of_two(rec.Registered),
+    _of_two(rec.Released),
+    _of_two(rec.Printed),
     _sent,
     _received,
     _signalled,
-    rec.Linked,
-    rec.Unlinked,
-    rec.Monitored,
-    rec.Unmonitored,
+    _of_two(rec.Linked),
+    _of_two(rec.Unlinked),
+    _of_two(rec.Monitored),
+    _of_two(rec.Unmonitored),
 )
 _INJECTED: Final = len(_RECORDS)
 
@@ -115,16 +135,16 @@ class Recorder:
         self._starting: dict[str, str] = {}
         self._paths: dict[str, str] = {}
 
-    def on_facts(self, rows: list[Any]) -> None:
+    def on_facts(self, rows: list[tuple[Any, ...]]) -> None:
         """The kernel has run, and this happened."""
         records = self.records
-        for kind, now, *fields in rows:
+        for kind, now, *row in rows:
             at = now / _NANOSECONDS
             if kind == _INJECTED:
-                number, pid, effect = fields
-                records.append(rec.Injected(at, self._faults[number], pid, effect))
+                number, pid, effect, *_ = row
+                records.append(rec.Injected(at, self._faults[number], _maybe(pid), _text(effect)))
                 continue
-            record = _RECORDS[kind](at, *fields)
+            record = _RECORDS[kind](at, *row)
             records.append(record)
             note = _NOTES.get(type(record))
             if note is not None:
@@ -137,8 +157,11 @@ class Recorder:
             self.lives[path] += 1
             self._starting[event.supervisor] = path
             self.seen[path] = None
-        elif isinstance(event, _WITH_REASON):
-            event = replace(event, reason=plain_reason(event.reason))
+        elif type(event) in _WITH_REASON:
+            reason: ExitReason = event.reason  # type: ignore[attr-defined]
+            told = plain_reason(reason)
+            if told is not reason:
+                event = replace(event, reason=told)
         self.records.append(event)
 
     def injected(self, at: float, fault: object, pid: str | None, effect: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -113,8 +112,8 @@ class SimulatedNode(Node):
         is_new = self.life.trees is None
         trees = self.life.need_trees()
         if is_new:
-            chance = random.Random(self._seed)  # noqa: S311 - not a secret
-            trees.rng = chance
+            chance = trees.rng
+            chance.seed(self._seed)
             trees.alarms._serials = (  # type: ignore[assignment]
                 chance.getrandbits(32) for _ in itertools.count()
             )
@@ -229,6 +228,7 @@ class Simulation:
         self._recorder.records.append(
             rec.Finished(trio.current_time(), why, left.processes, left.names, left.timers)
         )
+        self._kernel.close()
 
     def _restless(self) -> str:
         alive = ", ".join(f"{info.pid} ({info.entry})" for info in self._kernel.processes())

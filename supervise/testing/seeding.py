@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -78,11 +79,10 @@ def seeded_scheduler(seed: int) -> Generator[None, None, None]:
             f"trio {trio.__version__} orders its tasks in a way that cannot be seeded: "
             "run without a seed, or with trio 0.35"
         )
-    state = chance.getstate()
     run._ALLOW_DETERMINISTIC_SCHEDULING = True
-    chance.seed(seed)
+    run._r = random.Random(seed)  # noqa: S311 - not a secret
     try:
         yield
     finally:
         run._ALLOW_DETERMINISTIC_SCHEDULING = deterministic
-        chance.setstate(state)
+        run._r = chance
