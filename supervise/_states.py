@@ -215,15 +215,19 @@ class States:
     # On the threads of the workers
 
     def _on_turn(self, _: State, turn: Turn) -> None:
-        for_trio = [post for post in turn.posts if post[0] == 0 or post[0] not in self._states]
+        beside, for_trio = [], []
+        for number, posted in turn.posts:
+            state = self._states.get(number)
+            if state is None or self._worker_of.get(state) is None:
+                for_trio.append((number, posted))
+            else:
+                beside.append((state, posted))
         if turn.effects or for_trio or turn.refused:
             # First: the hub is to know before others what they may ask it about.
             self._brought.append(Turn(turn.effects, tuple(for_trio), turn.refused))
             self._call_trio()
-        for number, posted in turn.posts:
-            state = self._states.get(number)
-            if number and state is not None:
-                state.receive(posted)
+        for state, posted in beside:
+            state.receive(posted)
 
     def _on_failure(self, state: State, failure: Exception) -> None:
         self._brought.append((state, failure))

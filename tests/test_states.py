@@ -229,3 +229,17 @@ def test_threads_run_beside_trio_and_end_with_the_node():
 
     trio.run(main)
     assert threading.active_count() == before
+
+
+def test_a_thread_posts_to_a_state_on_the_thread_of_trio():
+    """It must not wake that state by itself."""
+
+    async def main():
+        hosts = [HostSpec("h", workers=1), HostSpec("p", isolation="private")]
+        async with open_node(hosts=hosts, entries=ENTRIES) as node:
+            echo = await node.spawn("t:echo", host="p")
+            with trio.fail_after(10):
+                await node.exec("t:count", echo, 100, host="h")
+                assert await node.call(echo, "x", 7) == 7
+
+    trio.run(main)
