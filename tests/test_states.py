@@ -9,13 +9,14 @@ import pytest
 import trio
 import trio.testing
 
-from lua_api import Kernel
+from lua_api import Kernel, encode, encode_list
 from supervise import (
     ChildSpec,
     HostSpec,
     LinkDown,
     MailboxFullError,
     ProcessExited,
+    ProcessExitedError,
     Strategy,
     SupervisorSpec,
     open_node,
@@ -147,6 +148,36 @@ async def test_statistics_show_every_state():
         assert [state.processes for state in found.states] == [1, 1, 1, 1]
         assert found.processes == 4
         assert found.lua_bytes == sum(state.lua_bytes for state in found.states)
+
+
+@pytest.mark.parametrize("lookups", range(4))
+async def test_a_linked_process_follows_one_that_failed_while_it_spawned_it(host, lookups):
+    """Wherever both are."""
+    hosts = [host, HostSpec("other", workers=1), HostSpec("cell", isolation="private")]
+    spawns = lua("""
+        local host, lookups = ...
+        coroutine.spawn(function() process.spawn_linked('t:wait', host) end)
+        for _ = 1, lookups do process.registry.lookup("nobody") end
+        error("at once")""")
+    async with node_of(hosts=hosts, entries={"t:spawns": spawns}) as node:
+        for child in ("h", "other", "cell"):
+            with pytest.raises(ProcessExitedError):
+                await node.exec("t:spawns", child, lookups, host="h")
+            await trio.testing.wait_all_tasks_blocked()
+            assert node.processes() == []
+
+
+def test_what_a_state_that_is_no_more_was_told_answers_nobody_else():
+    """States number their questions by themselves: the hub has asked something under this number, too."""
+    hub = Kernel()
+    hub.add_remote_host("h", max_processes=10, private=False)
+    hub.open_state("h", 1)
+    request = hub.open_port(), 7, "spawn", encode_list([]), "t:wait", "h", False, False, False
+    assert hub.request(*request) is None
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [1]
+    answer, ticket = 1, 1
+    hub.refuse(encode([[answer, ticket, "{h|2:0x00001}"]]))
+    assert hub.step(0.0, 10).effects == []
 
 
 # Lost states

@@ -1,5 +1,6 @@
 --- What arrives from other Lua states: requests, done as those of a process here, answers, and ends.
 
+local afar = require("kernel.afar")
 local calls = require("kernel.calls")
 local children = require("kernel.children")
 local children_afar = require("kernel.children_afar")
@@ -36,7 +37,11 @@ end
 
 --- Somebody elsewhere who waits for what a request here brings.
 local function on_answer(visitor)
-  reply(visitor.asker, visitor.number, visitor.r1, visitor.r2, visitor.r3)
+  if visitor.parent then
+    post.row(visitor.asker, 6, post.ANSWER, visitor.number, visitor.r1, visitor.r2, visitor.r3, visitor.parent)
+  else
+    reply(visitor.asker, visitor.number, visitor.r1, visitor.r2, visitor.r3)
+  end
   if visitor.placed then
     post.row(0, 3, post.PLACED, visitor.asker, visitor.number)
   end
@@ -145,7 +150,7 @@ end
 
 local function spawn_here(asker, ticket, host, entry, arguments, parent, link, watch)
   local visitor = new_visitor(asker, ticket, parent)
-  visitor.placed = not state.is_hub
+  visitor.placed, visitor.parent = not state.is_hub, link and parent
   local list, n = wire.decode_list(arguments)
   list.n = n
   spawn.spawn(visitor, entry, host, { link = link, watch = watch and asker, here = true }, n > 0 and list)
@@ -196,18 +201,29 @@ function M.receive(bytes)
 end
 
 -- Kinds of rows that ask a state for something, and what is no answer to anybody is dropped.
-local QUESTIONS = { post.SEND, post.SEND_AT_ONCE, post.ROOM, post.WATCH, post.LINK, post.CANCEL, post.TERMINATE }
-for i = 1, #QUESTIONS do
-  QUESTIONS[QUESTIONS[i]] = true
-end
+local QUESTIONS = {
+  [post.SEND] = true,
+  [post.SEND_AT_ONCE] = true,
+  [post.ROOM] = true,
+  [post.WATCH] = true,
+  [post.LINK] = true,
+  [post.CANCEL] = true,
+  [post.TERMINATE] = true,
+}
 
---- Answers, in the hub, what was meant for a state that is no more: none of its processes is found.
+--- Answers, in the hub, what was meant for a state that is no more: none of its processes is found, and
+-- what one of them was spawning has nobody to be linked to. A child in the hub has seen that itself.
 function M.refuse(bytes)
   local rows, n = wire.decode_list(bytes)
   for i = 1, n do
     local row = rows[i]
     if QUESTIONS[row[1]] then
       acts[row[1]](unpack(row, 2, 9))
+    elseif row[1] == post.ANSWER and row[6] then
+      local child, parent = peers.by_pid[row[3]], row[6]
+      if child then
+        afar.orphan(child, parent)
+      end
     end
   end
 end
