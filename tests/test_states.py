@@ -180,6 +180,28 @@ def test_what_a_state_that_is_no_more_was_told_answers_nobody_else():
     assert hub.step(0.0, 10).effects == []
 
 
+def test_a_spawn_that_is_under_way_for_a_state_that_is_lost_is_over_when_it_is_placed():
+    """And no longer counts: the host has room for another one then."""
+    hub = Kernel()
+    hub.add_remote_host("asks", max_processes=1, private=False)
+    hub.add_remote_host("h", max_processes=1, private=False)
+    hub.open_state("asks", 1)
+    hub.open_state("h", 2)
+    spawn, placed, asker, ticket = 9, 16, 1, 1
+    arguments, parent = encode_list([]), "{asks|1:0x00001}"
+    request = "spawn", arguments, "t:wait", "h", False, False, False
+    hub.receive(encode([[spawn, asker, ticket, "h", "t:wait", arguments, parent, False, False]]))
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [2]
+    hub.lose_state(1, "lost")
+    port = hub.open_port()
+    hub.request(port, 1, *request)
+    (full,) = hub.step(0.0, 10).effects
+    assert "is full" in full.answer.second.message
+    hub.receive(encode([[placed, asker, ticket]]))
+    hub.request(port, 2, *request)
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [2]
+
+
 # Lost states
 
 
