@@ -60,9 +60,10 @@ async def settled(node, *names):
     return [node.whereis(name) for name in names]
 
 
-async def test_processes_and_supervisors_are_told_of_in_the_order_of_what_happened():
+@pytest.mark.parametrize("entry", ["t:wait", "t:obey"])
+async def test_processes_and_supervisors_are_told_of_in_the_order_of_what_happened(entry):
     async with trees_node() as node:
-        tree = await node.start(root(child("a")))
+        tree = await node.start(root(child("a", entry)))
         with node.subscribe() as events:
             await tree.terminate_child("a")
             await tree.restart_child("a")
