@@ -175,12 +175,7 @@ class States:
             return False
         now = self._clock()
         self._hub.set_time(now)
-        while self._brought:
-            brought = self._brought.popleft()
-            if isinstance(brought, Turn):
-                self._take(brought)
-            else:
-                self._fail(*brought)
+        self._take_what_workers_brought()
         for _ in range(_TURNS):
             state = self._rota.next(now)
             if state is None:
@@ -189,6 +184,14 @@ class States:
             if state.busy:
                 break
         return bool(self._rota)
+
+    def _take_what_workers_brought(self) -> None:
+        while self._brought:
+            brought = self._brought.popleft()
+            if isinstance(brought, Turn):
+                self._take(brought)
+            else:
+                self._fail(*brought)
 
     def _take_turn(self, state: State, now: float) -> None:
         worker = self._worker_of.get(state)
@@ -248,6 +251,8 @@ class States:
                 for worker in group.workers:
                     state = worker.leave_behind(group.host.max_block)
                     if state is not None:
+                        # What its earlier turns brought is to be known before it is lost.
+                        self._take_what_workers_brought()
                         self._lose(state, self._stuck(state))
 
     def _leave_behind(self, state: State, worker: Worker | None) -> None:

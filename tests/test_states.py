@@ -17,11 +17,13 @@ from supervise import (
     MailboxFullError,
     ProcessExited,
     ProcessExitedError,
+    ProcessSpawned,
     Strategy,
     SupervisorSpec,
     open_node,
 )
 from supervise import lua as lua_start
+from supervise._state import Rota, State
 from tests.programs import ENTRIES, lua, node_of
 
 PLACEMENTS = {
@@ -266,6 +268,38 @@ def test_a_thread_that_does_not_come_back_is_replaced(caplog):
 
     trio.run(main)
     assert "is lost" in caplog.text
+
+
+def test_what_a_thread_brought_before_it_was_stuck_is_known_before_its_state_is_lost(monkeypatch):
+    """Else a process that is heard of late would live for ever."""
+    stuck = lua("time.sleep('1ms') local s = ('a'):rep(27) return s:find(('a?'):rep(27) .. s)")
+
+    async def main():
+        hosts = [HostSpec("h", workers=1, max_block=0.1)]
+        async with open_node(hosts=hosts, entries={"t:stuck": stuck}) as node:
+            with node.subscribe() as events:
+                monkeypatch.setattr(node.states, "_call_trio", lambda: None)
+                with pytest.raises(ProcessExitedError, match="did not come back within max_block"):
+                    await node.exec("t:stuck")
+                seen = [events.receive_nowait() for _ in range(2)]
+            assert [type(event) for event in seen] == [ProcessSpawned, ProcessExited]
+
+    trio.run(main)
+
+
+def test_a_rota_keeps_as_many_timers_as_there_are_states():
+    """However often they are set anew, earlier or later."""
+    states = [State(n, HostSpec("h"), Kernel, print, print) for n in range(10)]
+    rota = Rota()
+    for n in range(10_000):
+        state = states[n % 10]
+        state.wake_at = 1e6 + (n % 7) * (n if n % 2 else 0)
+        rota.done(state)
+    assert len(rota._timers) < 100
+    assert rota.wake_at == min(state.wake_at for state in states)
+    due = [rota.next(1e9) for _ in range(11)]
+    assert sorted(state.number for state in due[:10]) == list(range(10))
+    assert due[10] is None
 
 
 def test_threads_run_beside_trio_and_end_with_the_node():
