@@ -176,7 +176,7 @@ class Rota:
                 self._tidy_up()
 
     def _tidy_up(self) -> None:
-        """Forget timers that are no more, and all but one of those that are there more than once."""
+        """Forget timers that are no more; of those that are there more than once keep one."""
         timers = {timer[2]: timer for timer in self._timers if timer[0] == timer[2].wake_at}
         self._timers = [*timers.values()]
         heapq.heapify(self._timers)

@@ -11,10 +11,13 @@ import trio.testing
 
 from lua_api import Kernel, encode, encode_list
 from supervise import (
+    ChildExited,
     ChildSpec,
     HostSpec,
+    LinePrinted,
     LinkDown,
     MailboxFullError,
+    NameReleased,
     ProcessExited,
     ProcessExitedError,
     ProcessSpawned,
@@ -236,8 +239,15 @@ async def test_a_state_that_breaks_is_replaced(name, monkeypatch, caplog):
             me.monitor(first)
             me.monitor(watcher)
             await trio.testing.wait_all_tasks_blocked()
-            node.send("a", "now")
-            broken, told = await me.events.receive(), await me.events.receive()
+            with node.subscribe() as events:
+                node.send("a", "now")
+                broken, told = await me.events.receive(), await me.events.receive()
+                await node.wait_registered("a")
+                seen = [
+                    events.receive_nowait() for _ in range(events.statistics().current_buffer_used)
+                ]
+        kinds = [type(each) for each in seen if getattr(each, "pid", first) == first]
+        assert kinds[:4] == [LinePrinted, NameReleased, ProcessExited, ChildExited]
         assert "broken: MemoryError: no memory left" in broken.error.message
         assert told.result["error"] == broken.error.message
         second = await node.wait_registered("a")

@@ -232,12 +232,13 @@ end
 function M.lose(number, message)
   local failure = new_fault(kinds.UNAVAILABLE, message)
   lost[number] = true
-  children_afar.lose(number, failure)
   for _, peer in ipairs(peers.of_state(number)) do
     if peers.by_pid[peer.pid] == peer then
       signals.finish_peer(peer, nil, failure, false)
     end
   end
+  -- Their supervisors know last, and tell.
+  children_afar.lose(number, failure)
   tickets.fail(number, failure)
   if state.is_hub then
     for _, spawning in ipairs(placement.forget(number)) do
