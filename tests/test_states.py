@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from lua_api import Kernel, encode, encode_list
+from lua_api import Kernel, StateDone, encode, encode_list
 from supervise import (
     ChildExited,
     ChildSpec,
@@ -205,6 +205,20 @@ def test_a_spawn_that_is_under_way_for_a_state_that_is_lost_is_over_when_it_is_p
     hub.receive(encode([[placed, asker, ticket]]))
     hub.request(port, 2, *request)
     assert [number for number, _ in hub.step(0.0, 10).posts] == [2]
+
+
+def test_a_private_state_may_be_lost_after_its_process_has_ended():
+    hub = Kernel()
+    hub.add_remote_host("p", max_processes=10, private=True)
+    hub.request(hub.open_port(), 1, "spawn", encode_list([]), "t:add", "p", False, False, False)
+    hub.step(0.0, 10)
+    hub.open_state("p", 1)
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [1]
+    born, placed, ended, pid = 2, 16, 3, "{p|1:0x00001}"
+    hub.receive(encode([[born, pid, "t:add"], [placed, 0, 1], [ended, pid]]))
+    assert StateDone(1) in hub.step(0.0, 10).effects
+    hub.lose_state(1, "broken")
+    assert hub.step(0.0, 10).effects == []
 
 
 # Lost states

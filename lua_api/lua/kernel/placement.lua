@@ -40,9 +40,12 @@ function M.open(name, number)
   end
 end
 
---- A state takes no processes any more.
+--- A state takes no processes any more. A private one that breaks may have ended before.
 function M.close(number)
   local place = places[number]
+  if not place then
+    return
+  end
   places[number] = nil
   local host, kept = place.host, {}
   host.count = host.count - place.load
