@@ -214,8 +214,9 @@ def test_a_private_state_may_be_lost_after_its_process_has_ended():
     hub.step(0.0, 10)
     hub.open_state("p", 1)
     assert [number for number, _ in hub.step(0.0, 10).posts] == [1]
-    born, placed, ended, pid = 2, 16, 3, "{p|1:0x00001}"
-    hub.receive(encode([[born, pid, "t:add"], [placed, 0, 1], [ended, pid]]))
+    answer, born, ended, placed, pid = 1, 2, 3, 16, "{p|1:0x00001}"
+    rows = [born, pid, "t:add"], [answer, 1, pid], [placed, 0, 1], [ended, pid]
+    hub.receive(encode(list(rows)))
     assert StateDone(1) in hub.step(0.0, 10).effects
     hub.lose_state(1, "broken")
     assert hub.step(0.0, 10).effects == []
