@@ -222,6 +222,18 @@ def test_a_private_state_may_be_lost_after_its_process_has_ended():
     assert hub.step(0.0, 10).effects == []
 
 
+def test_a_process_that_is_heard_of_after_its_state_was_lost_has_ended_with_it():
+    hub = Kernel()
+    hub.add_remote_host("h", max_processes=10, private=False)
+    hub.open_state("h", 1)
+    hub.watch(on=True)
+    hub.lose_state(1, "broken")
+    born, pid = 2, "{h|1:0x00001}"
+    hub.receive(encode([[born, pid, "t:wait"]]))
+    (ended,) = hub.step(0.0, 10).effects
+    assert (ended.pid, str(ended.error)) == (pid, "broken")
+
+
 # Lost states
 
 

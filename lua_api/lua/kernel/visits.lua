@@ -27,6 +27,7 @@ local M = {}
 -- kind of row -> what it does here
 local acts = {}
 
+-- number of a state that is no more -> why
 local lost = {}
 
 local function reply(asker, ticket, a, b, c)
@@ -60,10 +61,12 @@ acts[post.ANSWER] = tickets.answer
 acts[post.BORN] = function(pid, entry)
   local peer = peers.of(pid)
   peer.entry, peer.started = entry, clock.now
-  if not lost[peer.state] then
-    peers.keep(peer)
-    placement.count(peer.state, 1)
+  if lost[peer.state] then
+    -- Heard of late: it has ended with its state.
+    return signals.finish_peer(peer, nil, lost[peer.state], false)
   end
+  peers.keep(peer)
+  placement.count(peer.state, 1)
 end
 
 acts[post.ENDED] = function(pid, result, failure, taken_along, loading)
@@ -231,7 +234,7 @@ end
 --- A state is no more: every process in it has ended with this message.
 function M.lose(number, message)
   local failure = new_fault(kinds.UNAVAILABLE, message)
-  lost[number] = true
+  lost[number] = failure
   for _, peer in ipairs(peers.of_state(number)) do
     if peers.by_pid[peer.pid] == peer then
       signals.finish_peer(peer, nil, failure, false)
