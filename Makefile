@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test matrix check fuzz bench mutants clean
+.PHONY: demo test matrix check fuzz soak bench mutants clean
 
 demo: $(VENV)/.run
 	$(BIN)/supervise run specs.examples.tree
@@ -30,6 +30,10 @@ check: $(VENV)/.dev
 # Looks for failures until it is stopped, or for FUZZ_SECONDS; fuzz-failures.txt says what it found.
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m tests.fuzz
+
+# Crashes, floods, upgrades and lost states for MINUTES, by default 3; SEED decides which.
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks

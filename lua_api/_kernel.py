@@ -228,6 +228,10 @@ def _encoded_zone(name: str) -> bytes:
     return _terms.encode(_zones.transitions(name) or [(0, 0, "UTC")])
 
 
+def _effects(rows: bytes | None) -> list[Effect]:
+    return [] if rows is None else [_RECORDS[kind](*row) for kind, *row in _rows(rows)]
+
+
 class Kernel:
     """One Lua state with its processes.
 
@@ -326,11 +330,15 @@ class Kernel:
         """
         posts: list[Any]
         busy, wake_at, rows, *posts = self._step(round(now * NANOSECONDS), budget)
-        effects = [] if rows is None else [_RECORDS[row[0]](*row[1:]) for row in _rows(rows)]
+        effects = _effects(rows)
         due = None if wake_at is None else _seconds(wake_at)
         if posts:
             return Step(busy, due, effects, tuple(zip(posts[::2], posts[1::2], strict=True)))
         return Step(busy, due, effects)
+
+    def take_effects(self) -> list[Effect]:
+        """What has happened since the last step; the next one does not bring it again."""
+        return _effects(self._lua.take_rows())
 
     def receive(self, bytes_: bytes) -> None:
         """Take in what another state posted to this one; the next step goes on with it."""

@@ -57,6 +57,7 @@ class Driver:
         self._on_step = on_step
         self.states: States | None = None
         self._later: deque[Callable[[], None]] = deque()
+        self._put_off: list[Effect] = []
         # Whether a step would find something to do, and whether one is being acted on.
         self._pending = True
         self._slicing = False
@@ -168,7 +169,8 @@ class Driver:
     def _take_in(self, step: Step) -> None:
         self._wake_at = math.inf if step.wake_at is None else step.wake_at
         self._pending = step.busy
-        for effect in step.effects:
+        effects, self._put_off = [*self._put_off, *step.effects], []
+        for effect in effects:
             if isinstance(effect, Reply):
                 self._deliver(effect)
             else:
@@ -187,6 +189,11 @@ class Driver:
         except BaseException as exc:  # noqa: BLE001 - `run` raises it
             self._failure = self._failure or exc
             return False
+
+    def put_off(self, effect: Effect) -> None:
+        """Act on an effect with those of the next step, as the first."""
+        self._put_off.append(effect)
+        self.kick()
 
     def act_on(self, effect: Effect) -> None:
         """Act on an effect, perhaps of another state."""

@@ -20,13 +20,14 @@ class RestartWindow:
     def __init__(self, max_restarts: int, max_seconds: float) -> None:
         self.max_restarts = max_restarts
         self.max_seconds = max_seconds
-        # One more than the limit: with that many in it the window overflows.
+        # Those in the window; with one more than the limit it overflows.
         self._stamps: deque[float] = deque(maxlen=max_restarts + 1)
 
     def charge(self, now: float) -> bool:
         """Charge one restart; False if it is one too many and must not be performed."""
         stamps = self._stamps
         stamps.append(now)
+        # Where the limit is high they would pile up.
         while stamps[0] < now - self.max_seconds:
             stamps.popleft()
         return len(stamps) <= self.max_restarts

@@ -17,10 +17,15 @@ from lua_api import (
     Kernel,
     LinePrinted,
     NameRegistered,
+    NameReleased,
     Need,
     Outdated,
     PortEnded,
+    ProcessExited,
     ProcessInfo,
+    ProcessSpawned,
+    ProcessStarted,
+    ProcessUpgraded,
     StateDone,
     StateNeeded,
     SupervisorCalled,
@@ -413,8 +418,14 @@ class Node:
         return len(self._subscribers) > 0
 
     def publish(self, event: SupervisionEvent) -> None:
-        """Let everybody know of a step of a supervisor."""
-        self._subscribers.publish(event)
+        """Let everybody know of a step of a supervisor, and of what has happened before it."""
+        if self.has_subscribers():
+            for effect in self._kernel.take_effects():
+                if isinstance(effect, _TOLD):
+                    self._tell(effect)
+                else:
+                    self.driver.put_off(effect)
+            self._subscribers.publish(event)
 
     def open_supervised(self, label: str, owner: str) -> PythonProcess:
         """Give a pid to a Python child of the supervisor `owner`."""
@@ -472,12 +483,13 @@ class Node:
             self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):
             self._on_port_ended(effect)
-        elif isinstance(effect, StateNeeded | StateDone):
-            self._on_state(effect)
         else:
-            if isinstance(effect, LinePrinted):
-                self._output(effect.pid, effect.text)
-            self._subscribers.publish(cast("LifecycleEvent", effect))
+            self._tell(cast("LifecycleEvent", effect))
+
+    def _tell(self, event: LifecycleEvent) -> None:
+        if isinstance(event, LinePrinted):
+            self._output(event.pid, event.text)
+        self._subscribers.publish(event)
 
     def _on_port_ended(self, effect: PortEnded) -> None:
         trees = self.life.trees
@@ -510,6 +522,17 @@ class Node:
 
 
 _Output: TypeAlias = Callable[[str, str], None]
+
+# The effects that everybody is told of, and that nothing else comes of.
+_TOLD = (
+    LinePrinted,
+    NameRegistered,
+    NameReleased,
+    ProcessExited,
+    ProcessSpawned,
+    ProcessStarted,
+    ProcessUpgraded,
+)
 
 # The index of an answer to a call that is the end of the other process instead of its reply.
 _ENDED = 2

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # Requests of Lua processes a turn: about a millisecond.
 BUDGET = 1000
 
+# How many timers that are no more a rota may keep besides those that are.
+_STALE = 64
+
 
 class Turn(Struct, frozen=True):
     """What a turn of a state brought.
@@ -135,6 +138,7 @@ class Rota:
     def __init__(self) -> None:
         self._ready: deque[State] = deque()
         self._timers: list[tuple[float, int, State]] = []
+        self._most_timers = _STALE
 
     def __bool__(self) -> bool:
         return bool(self._ready)
@@ -168,3 +172,12 @@ class Rota:
             self.wake(state)
         if state.wake_at < math.inf:
             heapq.heappush(self._timers, (state.wake_at, state.number, state))
+            if len(self._timers) > self._most_timers:
+                self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """Forget timers that are no more; of those that are there more than once keep one."""
+        timers = {timer[2]: timer for timer in self._timers if timer[0] == timer[2].wake_at}
+        self._timers = [*timers.values()]
+        heapq.heapify(self._timers)
+        self._most_timers = 2 * len(self._timers) + _STALE

@@ -175,12 +175,7 @@ class States:
             return False
         now = self._clock()
         self._hub.set_time(now)
-        while self._brought:
-            brought = self._brought.popleft()
-            if isinstance(brought, Turn):
-                self._take(brought)
-            else:
-                self._fail(*brought)
+        self._take_what_workers_brought()
         for _ in range(_TURNS):
             state = self._rota.next(now)
             if state is None:
@@ -189,6 +184,14 @@ class States:
             if state.busy:
                 break
         return bool(self._rota)
+
+    def _take_what_workers_brought(self) -> None:
+        while self._brought:
+            brought = self._brought.popleft()
+            if isinstance(brought, Turn):
+                self._take(brought)
+            else:
+                self._fail(*brought)
 
     def _take_turn(self, state: State, now: float) -> None:
         worker = self._worker_of.get(state)
@@ -215,15 +218,19 @@ class States:
     # On the threads of the workers
 
     def _on_turn(self, _: State, turn: Turn) -> None:
-        for_trio = [post for post in turn.posts if post[0] == 0 or post[0] not in self._states]
+        beside, for_trio = [], []
+        for number, posted in turn.posts:
+            state = self._states.get(number)
+            if state is None or self._worker_of.get(state) is None:
+                for_trio.append((number, posted))
+            else:
+                beside.append((state, posted))
         if turn.effects or for_trio or turn.refused:
             # First: the hub is to know before others what they may ask it about.
             self._brought.append(Turn(turn.effects, tuple(for_trio), turn.refused))
             self._call_trio()
-        for number, posted in turn.posts:
-            state = self._states.get(number)
-            if number and state is not None:
-                state.receive(posted)
+        for state, posted in beside:
+            state.receive(posted)
 
     def _on_failure(self, state: State, failure: Exception) -> None:
         self._brought.append((state, failure))
@@ -244,6 +251,8 @@ class States:
                 for worker in group.workers:
                     state = worker.leave_behind(group.host.max_block)
                     if state is not None:
+                        # What its earlier turns brought is to be known before it is lost.
+                        self._take_what_workers_brought()
                         self._lose(state, self._stuck(state))
 
     def _leave_behind(self, state: State, worker: Worker | None) -> None:

@@ -9,18 +9,24 @@ import pytest
 import trio
 import trio.testing
 
-from lua_api import Kernel
+from lua_api import Kernel, StateDone, encode, encode_list
 from supervise import (
+    ChildExited,
     ChildSpec,
     HostSpec,
+    LinePrinted,
     LinkDown,
     MailboxFullError,
+    NameReleased,
     ProcessExited,
+    ProcessExitedError,
+    ProcessSpawned,
     Strategy,
     SupervisorSpec,
     open_node,
 )
 from supervise import lua as lua_start
+from supervise._state import Rota, State
 from tests.programs import ENTRIES, lua, node_of
 
 PLACEMENTS = {
@@ -190,6 +196,85 @@ async def test_statistics_show_every_state():
         assert found.lua_bytes == sum(state.lua_bytes for state in found.states)
 
 
+@pytest.mark.parametrize("lookups", range(4))
+async def test_a_linked_process_follows_one_that_failed_while_it_spawned_it(host, lookups):
+    """Wherever both are."""
+    hosts = [host, HostSpec("other", workers=1), HostSpec("cell", isolation="private")]
+    spawns = lua("""
+        local host, lookups = ...
+        coroutine.spawn(function() process.spawn_linked('t:wait', host) end)
+        for _ = 1, lookups do process.registry.lookup("nobody") end
+        error("at once")""")
+    async with node_of(hosts=hosts, entries={"t:spawns": spawns}) as node:
+        for child in ("h", "other", "cell"):
+            with pytest.raises(ProcessExitedError):
+                await node.exec("t:spawns", child, lookups, host="h")
+            await trio.testing.wait_all_tasks_blocked()
+            assert node.processes() == []
+
+
+def test_what_a_state_that_is_no_more_was_told_answers_nobody_else():
+    """States number their questions by themselves: the hub has asked something under this number, too."""
+    hub = Kernel()
+    hub.add_remote_host("h", max_processes=10, private=False)
+    hub.open_state("h", 1)
+    request = hub.open_port(), 7, "spawn", encode_list([]), "t:wait", "h", False, False, False
+    assert hub.request(*request) is None
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [1]
+    answer, ticket = 1, 1
+    hub.refuse(encode([[answer, ticket, "{h|2:0x00001}"]]))
+    assert hub.step(0.0, 10).effects == []
+
+
+def test_a_spawn_that_is_under_way_for_a_state_that_is_lost_is_over_when_it_is_placed():
+    """And no longer counts: the host has room for another one then."""
+    hub = Kernel()
+    hub.add_remote_host("asks", max_processes=1, private=False)
+    hub.add_remote_host("h", max_processes=1, private=False)
+    hub.open_state("asks", 1)
+    hub.open_state("h", 2)
+    spawn, placed, asker, ticket = 9, 16, 1, 1
+    arguments, parent = encode_list([]), "{asks|1:0x00001}"
+    request = "spawn", arguments, "t:wait", "h", False, False, False
+    hub.receive(encode([[spawn, asker, ticket, "h", "t:wait", arguments, parent, False, False]]))
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [2]
+    hub.lose_state(1, "lost")
+    port = hub.open_port()
+    hub.request(port, 1, *request)
+    (full,) = hub.step(0.0, 10).effects
+    assert "is full" in full.answer.second.message
+    hub.receive(encode([[placed, asker, ticket]]))
+    hub.request(port, 2, *request)
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [2]
+
+
+def test_a_private_state_may_be_lost_after_its_process_has_ended():
+    hub = Kernel()
+    hub.add_remote_host("p", max_processes=10, private=True)
+    hub.request(hub.open_port(), 1, "spawn", encode_list([]), "t:add", "p", False, False, False)
+    hub.step(0.0, 10)
+    hub.open_state("p", 1)
+    assert [number for number, _ in hub.step(0.0, 10).posts] == [1]
+    answer, born, ended, placed, pid = 1, 2, 3, 16, "{p|1:0x00001}"
+    rows = [born, pid, "t:add"], [answer, 1, pid], [placed, 0, 1], [ended, pid]
+    hub.receive(encode(list(rows)))
+    assert StateDone(1) in hub.step(0.0, 10).effects
+    hub.lose_state(1, "broken")
+    assert hub.step(0.0, 10).effects == []
+
+
+def test_a_process_that_is_heard_of_after_its_state_was_lost_has_ended_with_it():
+    hub = Kernel()
+    hub.add_remote_host("h", max_processes=10, private=False)
+    hub.open_state("h", 1)
+    hub.watch(on=True)
+    hub.lose_state(1, "broken")
+    born, pid = 2, "{h|1:0x00001}"
+    hub.receive(encode([[born, pid, "t:wait"]]))
+    (ended,) = hub.step(0.0, 10).effects
+    assert (ended.pid, str(ended.error)) == (pid, "broken")
+
+
 # Lost states
 
 
@@ -222,8 +307,15 @@ async def test_a_state_that_breaks_is_replaced(name, monkeypatch, caplog):
             me.monitor(first)
             me.monitor(watcher)
             await trio.testing.wait_all_tasks_blocked()
-            node.send("a", "now")
-            broken, told = await me.events.receive(), await me.events.receive()
+            with node.subscribe() as events:
+                node.send("a", "now")
+                broken, told = await me.events.receive(), await me.events.receive()
+                await node.wait_registered("a")
+                seen = [
+                    events.receive_nowait() for _ in range(events.statistics().current_buffer_used)
+                ]
+        kinds = [type(each) for each in seen if getattr(each, "pid", first) == first]
+        assert kinds[:4] == [LinePrinted, NameReleased, ProcessExited, ChildExited]
         assert "broken: MemoryError: no memory left" in broken.error.message
         assert told.result["error"] == broken.error.message
         second = await node.wait_registered("a")
@@ -256,6 +348,38 @@ def test_a_thread_that_does_not_come_back_is_replaced(caplog):
     assert "is lost" in caplog.text
 
 
+def test_what_a_thread_brought_before_it_was_stuck_is_known_before_its_state_is_lost(monkeypatch):
+    """Else a process that is heard of late would live for ever."""
+    stuck = lua("time.sleep('1ms') local s = ('a'):rep(27) return s:find(('a?'):rep(27) .. s)")
+
+    async def main():
+        hosts = [HostSpec("h", workers=1, max_block=0.1)]
+        async with open_node(hosts=hosts, entries={"t:stuck": stuck}) as node:
+            with node.subscribe() as events:
+                monkeypatch.setattr(node.states, "_call_trio", lambda: None)
+                with pytest.raises(ProcessExitedError, match="did not come back within max_block"):
+                    await node.exec("t:stuck")
+                seen = [events.receive_nowait() for _ in range(2)]
+            assert [type(event) for event in seen] == [ProcessSpawned, ProcessExited]
+
+    trio.run(main)
+
+
+def test_a_rota_keeps_as_many_timers_as_there_are_states():
+    """However often they are set anew, earlier or later."""
+    states = [State(n, HostSpec("h"), Kernel, print, print) for n in range(10)]
+    rota = Rota()
+    for n in range(10_000):
+        state = states[n % 10]
+        state.wake_at = 1e6 + (n % 7) * (n if n % 2 else 0)
+        rota.done(state)
+    assert len(rota._timers) < 100
+    assert rota.wake_at == min(state.wake_at for state in states)
+    due = [rota.next(1e9) for _ in range(11)]
+    assert sorted(state.number for state in due[:10]) == list(range(10))
+    assert due[10] is None
+
+
 def test_threads_run_beside_trio_and_end_with_the_node():
     before = threading.active_count()
 
@@ -270,3 +394,17 @@ def test_threads_run_beside_trio_and_end_with_the_node():
 
     trio.run(main)
     assert threading.active_count() == before
+
+
+def test_a_thread_posts_to_a_state_on_the_thread_of_trio():
+    """It must not wake that state by itself."""
+
+    async def main():
+        hosts = [HostSpec("h", workers=1), HostSpec("p", isolation="private")]
+        async with open_node(hosts=hosts, entries=ENTRIES) as node:
+            echo = await node.spawn("t:echo", host="p")
+            with trio.fail_after(10):
+                await node.exec("t:count", echo, 100, host="h")
+                assert await node.call(echo, "x", 7) == 7
+
+    trio.run(main)

@@ -60,6 +60,27 @@ async def settled(node, *names):
     return [node.whereis(name) for name in names]
 
 
+@pytest.mark.parametrize("entry", ["t:wait", "t:obey"])
+async def test_processes_and_supervisors_are_told_of_in_the_order_of_what_happened(entry):
+    async with trees_node() as node:
+        tree = await node.start(root(child("a", entry)))
+        with node.subscribe() as events:
+            await tree.terminate_child("a")
+            await tree.restart_child("a")
+            await run_until_idle(node)
+            seen = [type(events.receive_nowait()).__name__ for _ in range(8)]
+    assert seen == [
+        "ChildStopping",
+        "NameReleased",
+        "ProcessExited",
+        "ChildExited",
+        "ChildStarting",
+        "NameRegistered",
+        "ProcessSpawned",
+        "ChildStarted",
+    ]
+
+
 # Start
 
 

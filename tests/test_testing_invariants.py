@@ -283,7 +283,49 @@ def test_every_invariant_sees_what_violates_it(number):
     assert INVARIANTS[number].__doc__
 
 
-@pytest.mark.parametrize("records", [[], Life().group("a", "b").records])
+def crash_during_the_start():
+    life = Life()
+    life.added("a", "b")
+    life.up("a", 1, A)
+    life.down("a", 1)
+    life.up("b", 2, B)
+    life.up("a", 3, C)
+    life.then(SupervisorStarted)
+    return life.records
+
+
+def upgraded(strategy):
+    life = Life(strategy).group("a", "b")
+    asked = life.then(ChildStopping, "b", 2, cause="upgrade")
+    down = life.down("b", 2, SHUTDOWN, cause=asked)
+    life.up("b", 3, C, cause=down)
+    return life.records
+
+
+def stopped_by_a_call_in_a_group_restart():
+    life = Life("rest_for_one").group("a", "b", "c")
+    failed = life.down("a", 1)
+    for child, number in (("c", 3), ("b", 2)):
+        asked = life.then(ChildStopping, child, number, cause=failed)
+        life.down(child, number, SHUTDOWN, cause=asked)
+    life.up("a", 4, "{a|0x00004}", cause=failed)
+    life.then(ChildStarting, "b", 5, cause=failed)
+    life.then(ChildStopping, "b", 5, cause="terminate_child")
+    life.up("c", 6, "{a|0x00006}", cause=failed)
+    return life.records
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        Life().group("a", "b").records,
+        crash_during_the_start(),
+        upgraded("one_for_all"),
+        upgraded("one_for_one"),
+        stopped_by_a_call_in_a_group_restart(),
+    ],
+)
 def test_nothing_is_found_where_nothing_is_wrong(records):
     check(trace_of(records))
 

@@ -21,13 +21,18 @@ _Found = Iterator[Violation]
 def children_start_in_order(trace: Trace) -> _Found:
     """While a supervisor starts, one child is up before the next one starts."""
     for life in lives(trace):
+        # Perhaps it is down again already, and waits for its restart.
+        were_up: set[ChildKey] = set()
         for event, table in life.steps():
             if isinstance(event, ev.SupervisorStarted):
                 break
+            if isinstance(event, ev.ChildStarted):
+                were_up.add(event.child)
             if isinstance(event, ev.ChildStarting):
                 order = list(table)
                 earlier = order[: order.index(event.child)]
-                late = [each for each in earlier if table[each].state in _NOT_UP]
+                not_up = [each for each in earlier if table[each].state in _NOT_UP]
+                late = [each for each in not_up if each not in were_up]
                 if late:
                     what = f"{life.path}/{event.child} starts before {late[0]} is up"
                     yield Violation(what, [event])
@@ -63,6 +68,9 @@ def groups_stop_before_they_start(trace: Trace) -> _Found:
         for event, table in life.steps():
             if isinstance(event, ev.ChildStopping) and life.failure_behind(event) is not None:
                 stops[event.child] = event
+            elif isinstance(event, ev.ChildExited):
+                # A call may have it stopped again.
+                stops.pop(event.child, None)
             elif isinstance(event, ev.ChildStarting) and life.failure_behind(event) is not None:
                 for child, stop in stops.items():
                     if child in table and table[child].state is ChildState.STOPPING:

@@ -48,11 +48,17 @@ class Life:
         cause: ev.Event | None = event
         while cause is not None:
             cause = self.numbered(cause.cause)
+            if isinstance(cause, ev.ChildExited) and self._was_stopped(cause):
+                continue
             if isinstance(cause, ev.ChildExited | ev.ChildStartFailed):
                 return cause
             if isinstance(cause, ev.SupervisorStopping):
                 return None
         return None
+
+    def _was_stopped(self, end: ev.ChildExited) -> bool:
+        """Whether the child was asked to end: what led to that is behind its end, too."""
+        return isinstance(self.numbered(end.cause), ev.ChildStopping)
 
     @property
     def is_static(self) -> bool:

@@ -170,19 +170,18 @@ end
 
 -- Spawning
 
---- The child of a spawner that ended meanwhile: a linked one follows it.
-local function orphan(child, parent, mode)
-  if mode.link then
-    local failure = new_fault(kinds.CANCELED, "ended while it spawned this process")
-    post.row(child.state, 5, post.ENDED, parent.pid, nil, failure, false)
-  end
+--- The linked child of a spawner that ended meanwhile follows it.
+-- @param parent the pid of the spawner
+function M.orphan(child, parent)
+  local failure = new_fault(kinds.CANCELED, "ended while it spawned this process")
+  post.row(child.state, 5, post.ENDED, parent, nil, failure, false)
 end
 
 --- The process was started in its state and has not run yet.
 local function attach_child(spawner, mode, pid)
   local child, parent = peers.of(pid), spawner.proc
   if registry.by_pid[parent.pid] ~= parent and not parent.system then
-    return orphan(child, parent, mode)
+    return mode.link and M.orphan(child, parent.pid)
   end
   if mode.link then
     signals.link(parent, child)

@@ -121,6 +121,8 @@ function M.provide_zone(name, transitions)
   zones.provide(name, transitions and wire.decode(transitions))
 end
 
+M.take_rows = outbox.take
+
 --- Whether somebody wants the rows of spawns, exits and names.
 function M.watch(on)
   outbox.watched = on

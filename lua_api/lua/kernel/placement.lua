@@ -40,9 +40,12 @@ function M.open(name, number)
   end
 end
 
---- A state takes no processes any more.
+--- A state takes no processes any more. A private one that breaks may have ended before.
 function M.close(number)
   local place = places[number]
+  if not place then
+    return
+  end
   places[number] = nil
   local host, kept = place.host, {}
   host.count = host.count - place.load
@@ -101,24 +104,35 @@ function M.expect(asker, ticket, number)
   expected[asker][ticket] = number
 end
 
---- A spawn is done, whatever came of it: its process counts for itself.
+local function expect_no_more(asker, ticket)
+  local tickets = expected[asker]
+  tickets[ticket] = nil
+  if next(tickets) == nil then
+    expected[asker] = nil
+  end
+end
+
+--- A spawn is done, whatever came of it: its process counts for itself. It may have been forgotten.
 function M.placed(asker, ticket)
-  local number = expected[asker][ticket]
-  expected[asker][ticket] = nil
-  M.count(number, -1)
+  local number = expected[asker] and expected[asker][ticket]
+  if number then
+    expect_no_more(asker, ticket)
+    M.count(number, -1)
+  end
 end
 
 --- The spawns under way in a state that is no more, as a flat list of askers and tickets.
 function M.forget(number)
   local left = {}
-  expected[number] = nil
   for asker, tickets in next, expected do
     for ticket, place in next, tickets do
       if place == number then
-        tickets[ticket] = nil
         left[#left + 1] = { asker = asker, ticket = ticket }
       end
     end
+  end
+  for i = 1, #left do
+    expect_no_more(left[i].asker, left[i].ticket)
   end
   table.sort(left, function(a, b)
     return a.asker < b.asker or (a.asker == b.asker and a.ticket < b.ticket)

@@ -14,7 +14,7 @@ local concat = table.concat
 local unpack = table.unpack or unpack
 
 local M = {
-  ANSWER = 1, -- ticket, value, failure, another value
+  ANSWER = 1, -- ticket, value, failure, another value, the spawner of the linked process that is the value
   BORN = 2, -- pid, entry: to the hub
   ENDED = 3, -- pid, result, failure, whether another process took it along, whether it was loading
   -- Requests have the number of the state that asks and its ticket, or ticket 0 for no answer.

@@ -185,13 +185,15 @@ local function end_one(proc, result, failure, doomed, taken_along)
     return
   end
   timers.drop_all(proc)
+  -- Before its supervisor knows, and tells.
+  if outbox.watched and not (proc.port or spawner) and state.is_hub then
+    report(proc, proc.program.entry, result, failure)
+  end
   if proc.seat then
     proc.seat:ended(proc, failure)
   end
   if proc.port then
     proc.port.on_end(proc, failure)
-  elseif outbox.watched and not spawner and state.is_hub then
-    report(proc, proc.program.entry, result, failure)
   end
 end
 

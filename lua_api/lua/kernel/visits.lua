@@ -1,5 +1,6 @@
 --- What arrives from other Lua states: requests, done as those of a process here, answers, and ends.
 
+local afar = require("kernel.afar")
 local calls = require("kernel.calls")
 local children = require("kernel.children")
 local children_afar = require("kernel.children_afar")
@@ -28,6 +29,7 @@ local M = {}
 -- kind of row -> what it does here
 local acts = {}
 
+-- number of a state that is no more -> why
 local lost = {}
 
 local function reply(asker, ticket, a, b, c)
@@ -41,7 +43,11 @@ end
 
 --- Somebody elsewhere who waits for what a request here brings.
 local function on_answer(visitor)
-  reply(visitor.asker, visitor.number, visitor.r1, visitor.r2, visitor.r3)
+  if visitor.parent then
+    post.row(visitor.asker, 6, post.ANSWER, visitor.number, visitor.r1, visitor.r2, visitor.r3, visitor.parent)
+  else
+    reply(visitor.asker, visitor.number, visitor.r1, visitor.r2, visitor.r3)
+  end
   if visitor.placed then
     post.row(0, 3, post.PLACED, visitor.asker, visitor.number)
   end
@@ -71,10 +77,12 @@ end
 acts[post.BORN] = function(pid, entry)
   local peer = peers.of(pid)
   peer.entry, peer.started = entry, clock.now
-  if not lost[peer.state] then
-    peers.keep(peer)
-    placement.count(peer.state, 1)
+  if lost[peer.state] then
+    -- Heard of late: it has ended with its state.
+    return signals.finish_peer(peer, nil, lost[peer.state], false)
   end
+  peers.keep(peer)
+  placement.count(peer.state, 1)
 end
 
 acts[post.ENDED] = function(pid, result, failure, taken_along, loading)
@@ -171,7 +179,7 @@ end
 
 local function spawn_here(asker, ticket, host, entry, arguments, parent, link, watch)
   local visitor = new_visitor(asker, ticket, parent)
-  visitor.placed = not state.is_hub
+  visitor.placed, visitor.parent = not state.is_hub, link and parent
   local list, n = wire.decode_list(arguments)
   list.n = n
   spawn.spawn(visitor, entry, host, { link = link, watch = watch and asker, here = true }, n > 0 and list)
@@ -211,8 +219,8 @@ acts[post.KILL_CHILD] = children.kill_for_hub
 acts[post.CHILD_UP] = children_afar.came_up
 acts[post.CHILD_DOWN] = children_afar.went_down
 
---- Does what rows say: all, or those of a `chosen` kind.
-local function take_in(bytes, chosen)
+--- Does what rows say; what of a kind without an act is left out. Of the runs only ANSWER_TRUE may have none.
+local function take_in(bytes, acts_of_runs, acts_of_rows)
   local i, last = 1, #bytes
   while i <= last do
     local kind = byte(bytes, i)
@@ -221,17 +229,17 @@ local function take_in(bytes, chosen)
       first, i = read(bytes, i + 1)
       length, i = read(bytes, i)
       asker, i = read(bytes, i)
-      -- The one kind that nobody chooses ends here.
-      if not chosen or chosen[kind] then
-        i = runs[kind](first, length, asker, bytes, i)
+      local act = acts_of_runs[kind]
+      if act then
+        i = act(first, length, asker, bytes, i)
       end
     else
       local row
       row, i = read(bytes, i)
-      kind = row[1]
-      if not chosen or chosen[kind] then
+      local act = acts_of_rows[row[1]]
+      if act then
         -- Trailing nils have left the row.
-        acts[kind](unpack(row, 2, 9))
+        act(unpack(row, 2, 9))
       end
     end
   end
@@ -239,30 +247,42 @@ end
 
 --- Does what the bytes from another state say.
 function M.receive(bytes)
-  take_in(bytes)
+  take_in(bytes, runs, acts)
 end
 
--- Kinds of rows that ask a state for something, and what is no answer to anybody is dropped.
-local questions = {}
-for _, kind in ipairs({ post.SEND, post.SEND_AT_ONCE, post.ROOM, post.WATCH, post.LINK, post.CANCEL, post.TERMINATE }) do
-  questions[kind] = true
-end
+-- Who asked the state for something finds nobody there. What one of its processes was spawning has nobody
+-- to be linked to; a child in the hub has seen that itself.
+local refused_runs = { [post.SEND] = runs[post.SEND], [post.SEND_AT_ONCE] = runs[post.SEND_AT_ONCE] }
+local refused_rows = {
+  [post.ROOM] = acts[post.ROOM],
+  [post.WATCH] = acts[post.WATCH],
+  [post.LINK] = acts[post.LINK],
+  [post.CANCEL] = acts[post.CANCEL],
+  [post.TERMINATE] = acts[post.TERMINATE],
+  [post.ANSWER] = function(_, pid, _, _, parent)
+    local child = parent and peers.by_pid[pid]
+    if child then
+      afar.orphan(child, parent)
+    end
+  end,
+}
 
---- Answers, in the hub, what was meant for a state that is no more: none of its processes is found.
+--- Answers, in the hub, what was meant for a state that is no more.
 function M.refuse(bytes)
-  take_in(bytes, questions)
+  take_in(bytes, refused_runs, refused_rows)
 end
 
 --- A state is no more: every process in it has ended with this message.
 function M.lose(number, message)
   local failure = new_fault(kinds.UNAVAILABLE, message)
-  lost[number] = true
-  children_afar.lose(number, failure)
+  lost[number] = failure
   for _, peer in ipairs(peers.of_state(number)) do
     if peers.by_pid[peer.pid] == peer then
       signals.finish_peer(peer, nil, failure, false)
     end
   end
+  -- Their supervisors know last, and tell.
+  children_afar.lose(number, failure)
   tickets.fail(number, failure)
   if state.is_hub then
     for _, spawning in ipairs(placement.forget(number)) do
