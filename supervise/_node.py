@@ -483,6 +483,8 @@ class Node:
             self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):
             self._on_port_ended(effect)
+        elif isinstance(effect, StateNeeded | StateDone):
+            self._on_state(effect)
         else:
             self._tell(cast("LifecycleEvent", effect))
 
