@@ -88,6 +88,7 @@ class DynamicPlanner(PlannerCore):
         if child.starter is not None:
             self._not_started(child, reason, ChildState.REMOVED)
             self._refuse_starter(child, io.Refusal.START_FAILED, reason)
+            self._settle(child)
             return
         self._not_started(child, reason, ChildState.WAITING)
         if self._charge(child, reason):
