@@ -75,7 +75,6 @@ class DynamicPlanner(PlannerCore):
     def _on_timer(self, event: io.TimerFired) -> None:
         child = self._timers.pop(event.key, None)
         if child is not None:
-            child.timer = 0
             self._begin_start(child, child.cause)
 
     def _start_ended(self, child: Child) -> None:
