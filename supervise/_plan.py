@@ -90,7 +90,6 @@ class Planner(PlannerCore):
         if sequence is not None and sequence.timer == event.key:
             self._release(sequence)
         else:
-            child.timer = 0
             self._begin_start(child, child.cause)
 
     # Restarts.
@@ -241,7 +240,6 @@ class Planner(PlannerCore):
 
     def _give_up_waiting(self, child: Child) -> None:
         self._cancel_timer(child.timer)
-        child.timer = 0
         child.cause = self._report(ev.ChildStopped, child, "terminate_child")
         self._enter(child, ChildState.STOPPED)
         sequence = self._sequence

@@ -40,7 +40,7 @@ class Child(Struct, eq=False):
             failed included; `restart_child` and upgrades do not count, here as for the limit.
         started_at: When it was last up from; None before.
         failures: Failures in a row, for its backoff.
-        timer: The key of its backoff's timer; 0 for none.
+        timer: The key of its last backoff's timer; 0 before there was one.
         exits: Its last ends.
         cause: The record that led to what it is doing.
         starter: Who waits for the start under way.

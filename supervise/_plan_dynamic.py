@@ -75,7 +75,6 @@ class DynamicPlanner(PlannerCore):
     def _on_timer(self, event: io.TimerFired) -> None:
         child = self._timers.pop(event.key, None)
         if child is not None:
-            child.timer = 0
             self._begin_start(child, child.cause)
 
     def _start_ended(self, child: Child) -> None:
@@ -88,6 +87,7 @@ class DynamicPlanner(PlannerCore):
         if child.starter is not None:
             self._not_started(child, reason, ChildState.REMOVED)
             self._refuse_starter(child, io.Refusal.START_FAILED, reason)
+            self._settle(child)
             return
         self._not_started(child, reason, ChildState.WAITING)
         if self._charge(child, reason):

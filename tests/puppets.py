@@ -49,10 +49,7 @@ class World:
     def __init__(self) -> None:
         self.now = 0
         self.kernel = Kernel()
-        for host in ("roomy", "tight"):
-            self.kernel.add_host(
-                host, max_processes=int(MAX_PROCESSES[host]), max_mailbox=int(MAX_MAILBOX[host])
-            )
+        self.open_hosts()
         self.kernel.watch(on=True)
         self.tickets = itertools.count(1)
         self.controller = self.kernel.open_port("controller")
@@ -66,6 +63,16 @@ class World:
         self.done: list[dict[str, Any]] = []
         self.effects: list[Effect] = []
 
+    def open_hosts(self) -> None:
+        """Both in the one Lua state."""
+        for host in MAX_MAILBOX.keys() - {"python"}:
+            self.add_host(self.kernel, host)
+
+    @staticmethod
+    def add_host(kernel: Kernel, host: str, *, shared: bool = False) -> None:
+        limits = {"max_processes": MAX_PROCESSES[host], "max_mailbox": MAX_MAILBOX[host]}
+        kernel.add_host(host, **{name: int(limit) for name, limit in limits.items()}, shared=shared)
+
     def processes(self) -> list[ProcessInfo]:
         """All live processes but the controller."""
         return [info for info in self.kernel.processes() if info.pid != self.controller]
@@ -75,27 +82,36 @@ class World:
         counts = self.kernel.statistics()
         return replace(counts, processes=counts.processes - 1)
 
+    def collect_garbage(self) -> None:
+        self.kernel.collect_garbage()
+
     def request(self, pid: str, name: str, payload: Any = None, *arguments: Any) -> Any:
         return self.kernel.request(pid, next(self.tickets), name, payload, *arguments)
 
-    def step(self) -> Step:
-        step = self.kernel.step(self.now / 1e9, 10_000)
+    def step(self, kernel: Kernel | None = None) -> Step:
+        kernel = kernel or self.kernel
+        step = kernel.step(self.now / 1e9, 10_000)
         self.effects += step.effects
         for effect in step.effects:
-            self.see(effect)
+            self.see(effect, kernel)
         return step
 
-    def see(self, effect: Effect) -> None:
+    def come_to_rest(self) -> None:
+        """Run until nothing can go on."""
+        while (step := self.step()).busy or any(isinstance(e, Need) for e in step.effects):
+            pass
+
+    def see(self, effect: Effect, kernel: Kernel) -> None:
         match effect:
             case Reply(ticket, answer):
                 assert ticket not in self.answers, "answered twice"
                 self.answers[ticket] = answer
             case Need("entry", "puppet"):
-                self.kernel.provide_source("entry", "puppet", "puppet.lua", PUPPET)
+                kernel.provide_source("entry", "puppet", "puppet.lua", PUPPET)
             case Need("entry", "broken"):
-                self.kernel.provide_source("entry", "broken", "broken.lua", BROKEN)
+                kernel.provide_source("entry", "broken", "broken.lua", BROKEN)
             case Need(kind, name):
-                self.kernel.refuse_source(kind, name, "NotFound", f"{kind} not found: {name}")
+                kernel.refuse_source(kind, name, "NotFound", f"{kind} not found: {name}")
             case _:
                 row = recorded(effect)
                 if row is not None:
@@ -103,8 +119,7 @@ class World:
 
     def settle(self) -> None:
         """Run until nothing can go on, and read what the puppets report."""
-        while (step := self.step()).busy or any(isinstance(e, Need) for e in step.effects):
-            pass
+        self.come_to_rest()
         while True:
             answer = self.request(self.controller, "receive", encode([self.reports]), True)
             if answer.index == 0:
@@ -195,3 +210,53 @@ class World:
                 break
             items.append(answered(answer))
         return items
+
+
+class SpreadWorld(World):
+    """The same, but the roomy host has two Lua states of its own."""
+
+    def open_hosts(self) -> None:
+        self.add_host(self.kernel, "tight")
+        self.kernel.add_remote_host("roomy", max_processes=ROOMY, private=False)
+        self.kernels = [self.kernel]
+        for number in (1, 2):
+            kernel = Kernel(number=number)
+            kernel.watch(on=True)
+            self.kernels.append(kernel)
+            self.add_host(kernel, "roomy", shared=True)
+            self.kernel.open_state("roomy", number)
+
+    def come_to_rest(self) -> None:
+        resting = False
+        while not resting:
+            resting = True
+            for kernel in self.kernels:
+                step = self.step(kernel)
+                for to, posted in step.posts:
+                    self.kernels[to].receive(posted)
+                if step.busy or step.posts or any(isinstance(e, Need) for e in step.effects):
+                    resting = False
+
+    def processes(self) -> list[ProcessInfo]:
+        """Those of each state in turn; names of processes elsewhere are known to the hub."""
+        elsewhere = self.kernel.names_elsewhere()
+        rows = [info for kernel in self.kernels for info in kernel.processes()]
+        return [
+            replace(info, names=elsewhere.get(info.pid, info.names))
+            for info in rows
+            if info.pid != self.controller
+        ]
+
+    def statistics(self) -> Statistics:
+        """Of all states together; names are known to the hub."""
+        counts = [kernel.statistics() for kernel in self.kernels]
+        return replace(
+            counts[0],
+            processes=sum(each.processes for each in counts) - 1,
+            timers=sum(each.timers for each in counts),
+            lua_bytes=sum(each.lua_bytes for each in counts),
+        )
+
+    def collect_garbage(self) -> None:
+        for kernel in self.kernels:
+            kernel.collect_garbage()

@@ -9,42 +9,28 @@ from hypothesis import example, find, given, settings
 from hypothesis import strategies as st
 
 from supervise import Entry, open_node
-from supervise.testing import programs
+from supervise.testing import programs as do
 from supervise.testing.literals import lua_literal
 from supervise.testing.model.running import predict
 from supervise.testing.observing import observe
 from supervise.testing.payloads import exact, normal
 from supervise.testing.program_strategies import lua_programs
-from supervise.testing.programs import (
-    HOST,
-    OBSERVER,
-    Child,
-    Fail,
-    Listen,
-    Name,
-    Parent,
-    Program,
-    Receive,
-    Register,
-    Return,
-    Send,
-    Sleep,
-    Spawn,
-    TrapLinks,
-    Unlisten,
-    Watch,
-)
+from supervise.testing.programs import HOST, OBSERVER, Program
 from tests.lua_world import run
 
 ROOMY = 1_000_000
-TELL = Program([Send(Parent(), "a", 1)])
+TELL = Program([do.Send(do.Parent(), "a", 1)])
 
 
 @given(lua_programs(), st.sampled_from([ROOMY, 3]), st.sampled_from([ROOMY, 2]))
 @settings(max_examples=max(120, settings.default.max_examples))
 # An answer that came after a wait brought along what the wait had answered.
-@example(Program([Spawn(TELL), Receive(), Spawn(Program())]), ROOMY, ROOMY)
-@example(Program([Spawn(Program([Spawn(Program()), Sleep(1)])), Spawn(TELL, wait=True)]), 3, ROOMY)
+@example(Program([do.Spawn(TELL), do.Receive(), do.Spawn(Program())]), ROOMY, ROOMY)
+@example(
+    Program([do.Spawn(Program([do.Spawn(Program()), do.Sleep(1)])), do.Spawn(TELL, wait=True)]),
+    3,
+    ROOMY,
+)
 def test_every_process_sees_what_the_model_says(program, max_processes, max_mailbox):
     """Results, messages, events, ends and names, in order (42-58)."""
     limits = {"max_processes": max_processes, "max_mailbox": max_mailbox, "seconds": 2.5}
@@ -54,7 +40,7 @@ def test_every_process_sees_what_the_model_says(program, max_processes, max_mail
 @given(lua_programs(depth=1, max_steps=4))
 @settings(max_examples=10)
 def test_a_program_prints_as_the_code_that_makes_it(program):
-    assert eval(repr(program), vars(programs)) == program  # noqa: S307 - our own text
+    assert eval(repr(program), vars(do)) == program  # noqa: S307 - our own text
 
 
 def size(program):
@@ -71,15 +57,15 @@ def test_programs_shrink_to_what_matters():
 
 
 def test_a_program_prints_as_the_lua_that_runs():
-    child = Program([TrapLinks(), Receive(("inbox", "events")), Fail("why", "Conflict")])
+    child = Program([do.TrapLinks(), do.Receive(("inbox", "events")), do.Fail("why", "Conflict")])
     program = Program(
         [
-            Listen("a", raw=True),
-            Spawn(child, link=True, monitor=True),
-            Send(Child(1), "b", {"k": [1, 0.5, None, "ä"]}),
-            Receive(("a",), wait=False),
-            Sleep(5),
-            Return(1),
+            do.Listen("a", raw=True),
+            do.Spawn(child, link=True, monitor=True),
+            do.Send(do.Child(1), "b", {"k": [1, 0.5, None, "ä"]}),
+            do.Receive(("a",), wait=False),
+            do.Sleep(5),
+            do.Return(1),
         ]
     )
     assert str(program) == (
@@ -132,9 +118,9 @@ def test_what_has_no_literal_is_refused():
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([Watch("link", Child(1))], "step 1, .*child 1 is not there: 0 spawned so far"),
-        ([Listen(""), Receive(("inbox", "a"))], "step 2, .*no step before it listens to a"),
-        ([Unlisten("a")], "no step before it listens to a"),
+        ([do.Watch("link", do.Child(1))], "step 1, .*child 1 is not there: 0 spawned so far"),
+        ([do.Listen(""), do.Receive(("inbox", "a"))], "step 2, .*no step before it listens to a"),
+        ([do.Unlisten("a")], "no step before it listens to a"),
     ],
 )
 def test_a_program_that_speaks_of_what_is_not_there_is_refused(steps, message):
@@ -144,7 +130,11 @@ def test_a_program_that_speaks_of_what_is_not_there_is_refused(steps, message):
 
 async def test_a_program_runs_on_a_node():
     program = Program(
-        [Spawn(Program([Register("red"), Receive()])), Sleep(1), Send(Name("red"), "a", 5)]
+        [
+            do.Spawn(Program([do.Register("red"), do.Receive()])),
+            do.Sleep(1),
+            do.Send(do.Name("red"), "a", 5),
+        ]
     )
     entries = {name: Entry(text=text) for name, text in program.entries().items()}
     async with open_node(entries=entries) as node, node.open_process() as me:

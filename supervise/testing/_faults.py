@@ -8,12 +8,10 @@ which holder of that name, or which process of that entry, counted from 1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import attrs
 from attrs import field, frozen, validators
-
-T = TypeVar("T")
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any attrs instance

@@ -6,11 +6,14 @@ the others), the reasons in them reduced to plain text. What processes did is he
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
 from supervise._events import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Fact(Struct, frozen=True):
@@ -246,3 +249,8 @@ class Finished(Fact, frozen=True):
 
 Record: TypeAlias = Fact | Event
 """One entry of a trace."""
+
+
+def as_records(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Any records, as they are kept."""
+    return tuple(records)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from attrs import field, frozen
 
 from supervise.testing import _codec, _timeline
-from supervise.testing._records import Record
+from supervise.testing._records import Record, as_records
 
 R = TypeVar("R")
-
-
-def _as_tuple(records: Iterable[Record]) -> tuple[Record, ...]:
-    return tuple(records)
 
 
 @frozen(repr=False)
@@ -32,7 +28,7 @@ class Trace(Sequence[Record]):
 
     seed: int
     faults: str
-    records: tuple[Record, ...] = field(converter=_as_tuple)
+    records: tuple[Record, ...] = field(converter=as_records)
 
     @overload
     def __getitem__(self, index: int) -> Record: ...

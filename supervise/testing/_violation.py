@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
+from supervise.testing._records import Record, as_records
+
 if TYPE_CHECKING:
-    from supervise.testing._records import Record
     from supervise.testing._trace import Trace
-
-
-def _as_tuple(records: Iterable[Record]) -> tuple[Record, ...]:
-    return tuple(records)
 
 
 @frozen
@@ -26,7 +23,7 @@ class Violation:
     """
 
     what: str
-    records: tuple[Record, ...] = field(default=(), converter=_as_tuple)
+    records: tuple[Record, ...] = field(default=(), converter=as_records)
 
 
 Invariant: TypeAlias = "Callable[[Trace], Iterable[Violation | str] | None]"

@@ -56,7 +56,7 @@ class Observed:
 
     Attributes:
         seen: What each step gave, in order.
-        log: Spawns, ends and names, in order.
+        log: Spawns, ends with uptimes in nanoseconds, and names, in order.
         left: Who still waits, by pid.
         at: The time, in nanoseconds.
     """
@@ -99,8 +99,8 @@ def recorded(effect: Effect) -> tuple[Value, ...] | None:
     match effect:
         case ProcessSpawned(pid, _, _, parent):
             return ("spawned", pid, parent)
-        case ProcessExited(pid, _, result, error):
-            return ("exited", pid, result, failure_of(error))
+        case ProcessExited(pid, _, result, error, uptime=uptime):
+            return ("exited", pid, result, failure_of(error), round(uptime * 1e9))
         case PortEnded(pid, error):
             return ("port ended", pid, failure_of(error))
         case NameRegistered(name, pid):

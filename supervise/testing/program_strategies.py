@@ -6,29 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from supervise.testing.programs import (
-    RESERVED_TOPICS,
-    Cancel,
-    Child,
-    Fail,
-    Listen,
-    Lookup,
-    Me,
-    Name,
-    Parent,
-    Program,
-    Receive,
-    Register,
-    Return,
-    Send,
-    Sleep,
-    Spawn,
-    TrapLinks,
-    Unlisten,
-    Unregister,
-    Watch,
-    faults,
-)
+from supervise.testing import programs as do
+from supervise.testing.programs import RESERVED_TOPICS, Program, faults
 
 if TYPE_CHECKING:
     from supervise.testing.programs import Step
@@ -76,9 +55,9 @@ def _programs(
     if depth > 0:
         programs = _programs(depth - 1, max_steps, payloads)
         flags = st.booleans()
-        spawns = st.builds(Spawn, programs, flags, flags, st.sampled_from([False, False, True]))
+        spawns = st.builds(do.Spawn, programs, flags, flags, st.sampled_from([False, False, True]))
         steps = _often((9, steps), (1, spawns))
-        linked = st.builds(Spawn, programs, st.sampled_from([False, True, True]), flags)
+        linked = st.builds(do.Spawn, programs, st.sampled_from([False, True, True]), flags)
         openings = _often((1, openings), (1, linked))
     return st.builds(
         lambda *parts: _mended([step for part in parts for step in part]),
@@ -96,34 +75,34 @@ def _mended(steps: list[Step]) -> Program:
 
 def _openings() -> st.SearchStrategy[Step]:
     return _often(
-        (1, st.builds(Register, st.sampled_from(NAMES))),
-        (2, st.builds(Listen, st.sampled_from(TOPICS), st.booleans())),
-        (3, st.builds(TrapLinks, st.sampled_from([True, True, True, False]))),
-        (2, st.builds(Watch, st.sampled_from(["link", "monitor"]), st.just(Parent()))),
+        (1, st.builds(do.Register, st.sampled_from(NAMES))),
+        (2, st.builds(do.Listen, st.sampled_from(TOPICS), st.booleans())),
+        (3, st.builds(do.TrapLinks, st.sampled_from([True, True, True, False]))),
+        (2, st.builds(do.Watch, st.sampled_from(["link", "monitor"]), st.just(do.Parent()))),
     )
 
 
 def _steps(payloads: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
     names, topics = st.sampled_from(NAMES), st.sampled_from(TOPICS)
     reserved = st.sampled_from(RESERVED_TOPICS)
-    pids = st.sampled_from([Parent(), Child(1), Child(2), Me()])
-    dests = pids | pids | st.builds(Name, names)
+    pids = st.sampled_from([do.Parent(), do.Child(1), do.Child(2), do.Me()])
+    dests = pids | pids | st.builds(do.Name, names)
     watching = st.sampled_from(["link", "link", "monitor", "unlink", "unmonitor", "terminate"])
     channels = st.sampled_from(CHANNELS)
-    receives = st.builds(Receive, channels, st.sampled_from([False, False, True]))
-    sends = st.builds(Send, dests, topics, payloads)
+    receives = st.builds(do.Receive, channels, st.sampled_from([False, False, True]))
+    sends = st.builds(do.Send, dests, topics, payloads)
     return _often(
         (10, receives),
         (10, sends),
-        (6, st.builds(Watch, watching, dests)),
-        (6, st.builds(Sleep, st.integers(0, 3))),
-        (3, st.builds(Cancel, dests, st.sampled_from(REASONS))),
+        (6, st.builds(do.Watch, watching, dests)),
+        (6, st.builds(do.Sleep, st.integers(0, 3))),
+        (3, st.builds(do.Cancel, dests, st.sampled_from(REASONS))),
         (3, _openings()),
-        (2, st.builds(Register, names, pids)),
-        (1, st.builds(Unlisten, topics)),
-        (1, st.builds(Unregister, names)),
-        (1, st.builds(Lookup, names)),
-        (2, st.builds(Send, dests, reserved, payloads) | st.builds(Listen, reserved)),
+        (2, st.builds(do.Register, names, pids)),
+        (1, st.builds(do.Unlisten, topics)),
+        (1, st.builds(do.Unregister, names)),
+        (1, st.builds(do.Lookup, names)),
+        (2, st.builds(do.Send, dests, reserved, payloads) | st.builds(do.Listen, reserved)),
     )
 
 
@@ -135,6 +114,6 @@ def _often(*weighted: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[A
 
 def _endings(payloads: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
     return _often(
-        (1, st.builds(Return, payloads)),
-        (2, st.builds(Fail, st.just("why"), st.sampled_from(["", "Conflict"]), st.booleans())),
+        (1, st.builds(do.Return, payloads)),
+        (2, st.builds(do.Fail, st.just("why"), st.sampled_from(["", "Conflict"]), st.booleans())),
     )

@@ -1,4 +1,4 @@
-"""What mutants of the kernel are held against, the quickest first."""
+"""What mutants of the kernel are held against: first what is quick and sees much."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ settings.load_profile("mutants")
 from supervise.testing.model.running import predict  # noqa: E402
 from supervise.testing.observing import observe  # noqa: E402
 from supervise.testing.program_strategies import lua_programs  # noqa: E402
-from tests import test_kernel_model, test_testing_children, test_testing_names  # noqa: E402
+from tests import (  # noqa: E402
+    test_kernel_model,
+    test_testing_children,
+    test_testing_names,
+    test_testing_states,
+)
 from tests.puppets import World  # noqa: E402
 
 PROGRAMS = 300
@@ -53,19 +58,21 @@ def relations_are_ordered_sets():
 
 
 CHECKS = (
-    relations_are_ordered_sets,
+    test_kernel_model.test_few_processes_watch_name_and_end_each_other,
+    test_kernel_model.test_a_mailbox_keeps_what_nobody_took,
     test_testing_names.test_what_can_be_a_name,
     test_testing_names.test_who_is_not_there_is_named,
     test_testing_names.test_a_listener_gets_what_waited_for_it,
     test_testing_names.test_only_a_listener_of_ones_own_is_ended,
+    relations_are_ordered_sets,
     lambda: run_state_machine_as_test(
         test_testing_children.SupervisedProcesses,
         settings=test_testing_children.TestSupervisedProcesses.settings,
     ),
-    test_kernel_model.test_few_processes_watch_name_and_end_each_other,
-    test_kernel_model.test_a_mailbox_keeps_what_nobody_took,
+    test_testing_states.test_what_holds_in_one_state_holds_between_states,
     programs_show_what_they_must,
     lambda: run_state_machine_as_test(test_kernel_model.KernelAgainstModel),
     test_testing_children.test_of_processes_that_have_ended_nothing_is_kept,
+    test_testing_states.test_of_processes_elsewhere_nothing_is_kept,
     lambda: test_kernel_model.test_the_memory_of_the_lua_state_returns_to_its_baseline(World()),
 )

@@ -8,6 +8,7 @@ in brackets are invariants.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
@@ -45,6 +46,9 @@ RESTARTED_AFTER: Final = {
 }
 """The table of section 4: after which ends of its own a child of each type is started again."""
 
+RENEWAL: Final = {RUNNING: STOPPING, STOPPING: WAITING, WAITING: STARTING, STARTING: RUNNING}
+"""The way of a child that is stopped and started again; one that leaves it is not renewed."""
+
 EXITS_KEPT: Final = 10
 
 
@@ -67,6 +71,7 @@ class ModelChild:
         cause: The record that led to what it is doing.
         asker: Who asked for the start under way.
         stoppers: Who waits for its stop.
+        renewer: Who waits until it has been stopped and started again.
         calls: What waits until the start or stop under way is over.
         pid: The last process it had.
     """
@@ -85,6 +90,7 @@ class ModelChild:
     cause: ev.Cause = ""
     asker: object = None
     stoppers: list[object] = field(factory=list)
+    renewer: object = None
     calls: list[Callable[[], None]] = field(factory=list)
     pid: object = None
 
@@ -112,7 +118,7 @@ def backoff_delay(backoff: Backoff, failures: int, chance: float) -> float:
     return delay + delay * backoff.jitter * (2 * chance - 1)
 
 
-class Supervision:
+class Supervision(ABC):
     """The table of one supervisor, and how each of its children lives.
 
     Args:
@@ -152,25 +158,25 @@ class Supervision:
 
     # What each kind of supervisor decides for itself.
 
+    @abstractmethod
     def go_on(self) -> None:
         """Take the next step of what is under way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start_failed(self, child: ModelChild, reason: ExitReason) -> None:
         """A start failed while nobody was stopping the child."""
-        raise NotImplementedError
 
+    @abstractmethod
     def restart(self, failed: Sequence[ModelChild]) -> None:
         """Children that ended together are to be restarted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def after_stop(self, child: ModelChild) -> ChildState:
         """What becomes of a child that was stopped."""
-        raise NotImplementedError
 
+    @abstractmethod
     def after_rest(self, child: ModelChild) -> ChildState:
         """What becomes of a child that ended, or did not start, and is not restarted."""
-        raise NotImplementedError
 
     # What is published.
 
@@ -197,17 +203,19 @@ class Supervision:
     def begin_start(self, child: ModelChild, cause: ev.Cause) -> None:
         """From now on it may be running, in a life with a number of its own."""
         self.incarnations += 1
-        child.state, child.up_since, child.incarnation = STARTING, None, self.incarnations
-        child.restarts += 1 if child.starts and child.asker is None else 0
+        child.up_since, child.incarnation = None, self.incarnations
+        asked = child.asker is not None or child.renewer is not None
+        child.restarts += 1 if child.starts and not asked else 0
         child.starts += 1
         self.timers.pop(child, None)
         child.cause = self.tell(ev.ChildStarting, child, cause)
+        self.enter(child, STARTING)
         self.acts.append(("start", child.key, child.incarnation, child.spec))
 
     def begin_stop(self, child: ModelChild, cause: ev.Cause) -> None:
         """It is asked once (31)."""
-        child.state = STOPPING
         child.cause = self.tell(ev.ChildStopping, child, cause)
+        self.enter(child, STOPPING)
         self.acts.append(("stop", child.key, child.incarnation, child.spec))
 
     def uptime(self, child: ModelChild) -> float:
@@ -230,8 +238,14 @@ class Supervision:
         self.enter(child, then)
 
     def enter(self, child: ModelChild, state: ChildState) -> None:
-        """The removed are in no table."""
-        child.state = state
+        """The removed are in no table; who renews a child hears once it is up, or will not be."""
+        before, child.state = child.state, state
+        if child.renewer is not None and (state == RUNNING or RENEWAL.get(before) != state):
+            renewed = state == RUNNING
+            self.answers[child.renewer] = (
+                Done(child.pid) if renewed else Refused(Refusal.START_FAILED)
+            )
+            child.renewer = None
         if state == REMOVED:
             del self.children[child.key]
             self.timers.pop(child, None)
@@ -244,6 +258,8 @@ class Supervision:
         for ticket in child.stoppers:
             self.answers[ticket] = Done()
         child.stoppers = []
+        if child.renewer is not None and child.state == WAITING and not self.is_in_group(child):
+            self.begin_start(child, child.cause)
         calls, child.calls = child.calls, []
         for call in calls:
             call()
@@ -253,7 +269,8 @@ class Supervision:
         child = self.children[key]
         if child.state == STARTING:
             self.tell(ev.ChildStarted, child, child.cause, pid)
-            child.state, child.held, child.up_since, child.pid = RUNNING, False, self.now, pid
+            child.held, child.up_since, child.pid = False, self.now, pid
+            self.enter(child, RUNNING)
             if child.added and child.spec.restart is Restart.TEMPORARY:
                 child.spec = without_arguments(child.spec)
             self.settle(child, Done(pid, info))
@@ -313,6 +330,10 @@ class Supervision:
             self.restart(failed)
         self.go_on()
 
+    def is_in_group(self, _child: ModelChild) -> bool:
+        """Whether the child is about to be started as one of a group."""
+        return False
+
     def only_saved_a_stop(self, _child: ModelChild) -> bool:
         """Whether the child was about to be stopped anyway."""
         return False
@@ -320,6 +341,18 @@ class Supervision:
     def shuts_down_after(self, _rested: Sequence[ModelChild]) -> bool:
         """Whether these ends end the supervisor, which has then begun to."""
         return False
+
+    def renew(self, ticket: object, child: ModelChild | None) -> None:
+        """A new life without a failure: no restart is charged, no backoff applies."""
+        if child is None:
+            self.answers[ticket] = Refused(Refusal.NOT_FOUND)
+        elif child.spec.restart is Restart.TEMPORARY:
+            self.answers[ticket] = Refused(Refusal.NOT_SUPPORTED)
+        elif child.state != RUNNING:
+            self.answers[ticket] = Refused(Refusal.RESTARTING)
+        else:
+            child.renewer = ticket
+            self.begin_stop(child, "upgrade")
 
     # The limit and the backoff.
 
@@ -376,7 +409,7 @@ class Supervision:
             self.timers.clear()
             for child in self.children.values():
                 if child.state == WAITING:
-                    child.state = STOPPED
+                    self.enter(child, STOPPED)
 
     def stop(self, reason: ExitReason) -> None:
         """Somebody wants the supervisor to end."""

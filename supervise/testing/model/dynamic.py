@@ -54,12 +54,13 @@ class ModelDynamicSupervisor(Supervision):
             if self.charge(child):
                 self.restart_alone(child)
 
-    def after_stop(self, _child: ModelChild) -> ChildState:
-        """Nothing is kept of a child that is not restarted."""
-        return REMOVED
+    def after_stop(self, child: ModelChild) -> ChildState:
+        """Nothing is kept of a child that is not to be started again."""
+        renewed = child.renewer is not None and not child.stoppers and self.ending is None
+        return WAITING if renewed else REMOVED
 
     def after_rest(self, _child: ModelChild) -> ChildState:
-        """As there."""
+        """Nothing is kept of it."""
         return REMOVED
 
     def end(self, reason: ExitReason, cause: ev.Cause) -> None:
@@ -77,16 +78,25 @@ class ModelDynamicSupervisor(Supervision):
             self.finish()
 
     def call(self, ticket: object, name: str, about: ChildSpec | object) -> None:
-        """`start_child(spec)` or `terminate_child(pid)`; there is nothing to restart or delete."""
+        """`start_child(spec)`, `terminate_child(pid)` or `renew_child(number)`."""
+        self._answer_call(ticket, name, about)
+        self.go_on()
+
+    def _answer_call(self, ticket: object, name: str, about: ChildSpec | object) -> None:
         if self.refuses(ticket):
             return
         if isinstance(about, ChildSpec):
             self.start_child(ticket, about)
         elif name == "terminate_child":
             self.terminate_child(ticket, about)
+        elif name == "renew_child":
+            child = next((child for child in self.children.values() if child.key == about), None)
+            if child is not None and child.is_busy:
+                child.calls.append(lambda: self._answer_call(ticket, name, about))
+            else:
+                self.renew(ticket, child)
         else:
             self.answers[ticket] = Refused(Refusal.NOT_SUPPORTED)
-        self.go_on()
 
     def start_child(self, ticket: object, spec: ChildSpec) -> None:
         """Those that are restarting count, too."""

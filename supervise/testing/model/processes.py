@@ -49,6 +49,7 @@ class Process:
 
     pid: str
     host: str
+    since: int = 0
     trap_links: bool = False
     alive: bool = True
     inbox: Channel = Factory(Channel)
@@ -127,7 +128,7 @@ class Model:
         """Pids are never reused (42); what the parent asked for is attached at birth."""
         if pid in self.live or pid in self.dead:
             raise AssertionError(f"pid {pid} was used before")
-        child = self.live[pid] = Process(pid, host)
+        child = self.live[pid] = Process(pid, host, self.now)
         if parent is not None:
             self.log.append(("spawned", pid, parent.pid))
             if link:
@@ -175,7 +176,7 @@ class Model:
         if process.is_port:
             self._end_port(process, error)
         else:
-            self.log.append(("exited", process.pid, result, error))
+            self.log.append(("exited", process.pid, result, error, self.now - process.since))
         return followers
 
     def _end_port(self, process: Process, error: Failure | None) -> None:

@@ -8,32 +8,12 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from supervise.testing import programs as do
 from supervise.testing.model.processes import Model, Process
 from supervise.testing.model.values import Failure, Refusal, Value
 from supervise.testing.observing import NOTHING, ROOMY, Left, Observed, Seen
 from supervise.testing.payloads import normal
-from supervise.testing.programs import (
-    HOST,
-    Cancel,
-    Child,
-    Fail,
-    Listen,
-    Lookup,
-    Me,
-    Name,
-    Parent,
-    Program,
-    Receive,
-    Register,
-    Return,
-    Send,
-    Sleep,
-    Spawn,
-    TrapLinks,
-    Unlisten,
-    Unregister,
-    Watch,
-)
+from supervise.testing.programs import HOST, Program
 
 if TYPE_CHECKING:
     from supervise.testing.programs import Dest, Step
@@ -55,13 +35,13 @@ class _Running:
 
     def pid_of(self, dest: Dest) -> str:
         match dest:
-            case Me():
+            case do.Me():
                 return self.process.pid
-            case Parent():
+            case do.Parent():
                 return self.parent
-            case Child(n):
+            case do.Child(n):
                 return self.children[n - 1]
-            case Name(name):
+            case do.Name(name):
                 return name
 
 
@@ -76,7 +56,7 @@ def predict(
     return run.observed()
 
 
-def _full_host(step: Spawn, most: float) -> Value:
+def _full_host(step: do.Spawn, most: float) -> Value:
     """`exec` answers as if the child had failed."""
     message = f"host {HOST} is full: it runs its max_processes of {most}"
     return Failure("RateLimited", message) if step.wait else Refusal("RateLimited")
@@ -127,7 +107,7 @@ class _Run:
         process, steps = running.process, running.program.steps
         if running.at:
             step, answer = steps[running.at - 1], running.answer
-            if isinstance(step, Spawn):
+            if isinstance(step, do.Spawn):
                 result, error = answer
                 answer = result if error is None else error
             self.see(running, answer)
@@ -160,39 +140,39 @@ class _Run:
         """What the step gives, or `WAITS`."""
         model, process = self.model, running.process
         match step:
-            case Spawn():
+            case do.Spawn():
                 return self.spawn(running, step)
-            case Receive(channels, wait):
+            case do.Receive(channels, wait):
                 return self.receive(running, channels, wait=wait)
-            case Sleep(milliseconds):
+            case do.Sleep(milliseconds):
                 return self.sleep(running, milliseconds * _MILLISECOND)
-            case Watch("terminate", dest):
+            case do.Watch("terminate", dest):
                 return model.terminate(running.pid_of(dest))
-            case Watch(act, dest):
+            case do.Watch(act, dest):
                 return getattr(model, act)(process, running.pid_of(dest))
-            case Cancel(dest, reason):
+            case do.Cancel(dest, reason):
                 return model.cancel(process, running.pid_of(dest), reason)
-            case Send(dest, topic, payload):
+            case do.Send(dest, topic, payload):
                 return model.send(process, running.pid_of(dest), topic, normal(payload))
-            case Listen(topic, raw):
+            case do.Listen(topic, raw):
                 return model.listen(process, topic, raw=raw)
-            case Unlisten(topic):
+            case do.Unlisten(topic):
                 return model.unlisten(process, topic)
-            case TrapLinks(on):
+            case do.TrapLinks(on):
                 process.trap_links = on
                 return True
-            case Register(name, dest):
+            case do.Register(name, dest):
                 return model.register(name, running.pid_of(dest))
-            case Unregister(name):
+            case do.Unregister(name):
                 return model.unregister(name)
-            case Lookup(name):
+            case do.Lookup(name):
                 return model.lookup(name)
-            case Return(result):
+            case do.Return(result):
                 return model.finish(process, normal(result))
-            case Fail(message, kind):
+            case do.Fail(message, kind):
                 return model.finish(process, None, Failure(kind, message))
 
-    def spawn(self, running: _Running, step: Spawn) -> Value:
+    def spawn(self, running: _Running, step: do.Spawn) -> Value:
         model, process = self.model, running.process
         number = len(running.children) + 1
         pid = f"{process.pid[:-1]}.{number}}}"

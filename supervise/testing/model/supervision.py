@@ -113,6 +113,10 @@ class ModelSupervisor(Supervision):
         walk = self.walk
         return walk is not None and walk.phase == "stop" and child in walk.scope
 
+    def is_in_group(self, child: ModelChild) -> bool:
+        """It is started in its turn."""
+        return self.walk is not None and child in self.remaining(self.walk)
+
     def shuts_down_after(self, rested: Sequence[ModelChild]) -> bool:
         """Section 7: ends of significant children, of their own accord (39-41)."""
         first = next((child for child in rested if child.spec.significant), None)
@@ -267,7 +271,7 @@ class ModelSupervisor(Supervision):
     # Calls: the table of section 8, by the state of the child.
 
     def call(self, ticket: object, name: str, about: ChildSpec | str) -> None:
-        """`start_child(spec)`, or `terminate_child`, `restart_child`, `delete_child(id)`."""
+        """`start_child(spec)`, or one of the other calls about an id."""
         self._answer_call(ticket, name, about)
         self.go_on()
 
@@ -279,9 +283,24 @@ class ModelSupervisor(Supervision):
         again = lambda: self._answer_call(ticket, name, about)  # noqa: E731 - what the call is when it is taken up
         if name == "terminate_child":
             self.terminate_child(ticket, child)
+        elif name == "renew_child" and self.is_acting:
+            self.later.append(again)
         elif child is not None and child.is_busy:
             child.calls.append(again)
-        elif child is not None and child.state in ANSWERS[name]:
+        elif name == "renew_child":
+            self.renew(ticket, child)
+        else:
+            self._change_table(ticket, name, about, child, again)
+
+    def _change_table(
+        self,
+        ticket: object,
+        name: str,
+        about: ChildSpec | str,
+        child: ModelChild | None,
+        again: Callable[[], None],
+    ) -> None:
+        if child is not None and child.state in ANSWERS[name]:
             pid = child.pid if child.state == RUNNING else None
             self.answers[ticket] = Refused(ANSWERS[name][child.state], pid)
         elif child is None and not isinstance(about, ChildSpec):
@@ -295,7 +314,7 @@ class ModelSupervisor(Supervision):
         else:
             cause: ev.Cause = name
             if child is None and isinstance(about, ChildSpec):
-                child = self.add(key, about, name, added=True)
+                child = self.add(about.id, about, name, added=True)
                 cause = child.cause
             if child is not None:
                 child.asker = ticket
@@ -314,7 +333,7 @@ class ModelSupervisor(Supervision):
             return
         if child.state == WAITING:
             child.cause = self.tell(ev.ChildStopped, child, "terminate_child")
-        child.state = STOPPED
+        self.enter(child, STOPPED)
         self.timers.pop(child, None)
         self.answers[ticket] = Done()
         if self.walk is not None and self.walk.held_by is child:
