@@ -67,7 +67,8 @@ def pytest_collection_modifyitems(items):
         if one_state and place.where != "one":
             item.add_marker(pytest.mark.skip(reason=f"one state: {one_state.args[0]}"))
         if versions and place.lua not in versions.args:
-            item.add_marker(pytest.mark.skip(reason=f"Lua {', '.join(versions.args)} only"))
+            only = f"Lua {', '.join(versions.args)} only: {versions.kwargs['why']}"
+            item.add_marker(pytest.mark.skip(reason=only))
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+import pytest
+
 from supervise import HostSpec
 
 PLACEMENTS = {
@@ -39,6 +41,12 @@ class Placement:
 
 ALL = [Placement(*both) for both in itertools.product(PLACEMENTS, VERSIONS)]
 USUAL = Placement()
+
+
+def not_on_jit(why: str) -> pytest.MarkDecorator:
+    """The mark of what LuaJIT does differently."""
+    return pytest.mark.lua("5.4", "5.5", why=why)
+
 
 # That of the test which runs.
 now = USUAL

@@ -56,6 +56,14 @@ local function existing(proc, key)
   return mailbox and mailbox[key]
 end
 
+--- Forgets the handles of these channels, whose process needs them no more: LuaJIT would keep both for
+-- ever, since a channel is found by its handle (see channel.lua) and had the handle, too.
+function M.drop_handles(mailbox)
+  for _, ch in next, mailbox or {} do
+    ch.handle = nil
+  end
+end
+
 --- The inbox: everything whose topic has no listener.
 function M.inbox(proc)
   return existing(proc, INBOX) or open(proc, INBOX, INBOX)
@@ -183,6 +191,7 @@ function M.take_back(proc)
   if not old then
     return
   end
+  M.drop_handles(old)
   proc.mailbox = {}
   local topics = {}
   for key in next, old do
@@ -227,7 +236,7 @@ function M.unlisten(proc, ch)
   if ch and ch.proc == proc and type(ch.key) == "string" and existing(proc, ch.key) == ch then
     proc.mailbox[ch.key] = nil
     proc.mail = proc.mail - channel.length(ch)
-    ch.kind = channel.detached(ch.kind)
+    ch.kind, ch.handle = channel.detached(ch.kind), nil
     channel.close(ch)
     return true
   end
