@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import trio
@@ -102,6 +103,33 @@ async def test_a_full_mailbox_is_told_to_python(host):
             for _ in range(10):
                 node.send(waits, "x")
                 await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_a_flood_of_requests_to_end_is_bounded_and_told_to_python(host):
+    small = HostSpec(
+        "h", workers=host.workers, isolation=host.isolation, lua=host.lua, max_mailbox=3
+    )
+    counts = lua("""
+      local inbox, n = process.inbox(), 0
+      while true do
+        local asker = inbox:receive():from()
+        local events = process.events()
+        while not channel.select{events:case_receive(), default = true}.default do n = n + 1 end
+        process.send(asker, "n", n)
+      end""")
+    async with node_of(hosts=[small], entries={"t:counts": counts}) as node:
+        dest = await node.spawn("t:counts")
+        for _ in range(2):
+            before = await node.call(dest, "count")
+            with pytest.raises(MailboxFullError):
+                for _ in range(10):
+                    node.cancel(dest)
+                    await trio.testing.wait_all_tasks_blocked()
+            assert await node.call(dest, "count") == before + 3
+            with suppress(MailboxFullError):
+                # Python does not wait: it may learn only by this one that there is room again.
+                node.cancel(dest)
+            await trio.testing.wait_all_tasks_blocked()
 
 
 @pytest.mark.parametrize("strategy", Strategy)

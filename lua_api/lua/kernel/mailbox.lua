@@ -21,7 +21,8 @@ local A_REQUEST = 16
 
 local M = {}
 
-local function full(proc)
+--- The error for what a process has no room for.
+function M.full(proc)
   local limit = proc.program.host.max_mailbox
   return new_fault(kinds.RATE_LIMITED, "mailbox of " .. proc.pid .. " is full: it holds its max_mailbox of " .. limit)
 end
@@ -117,19 +118,18 @@ function M.deliver(proc, topic, payload, from)
   end
   local mail = proc.mail
   if mail >= proc.program.host.max_mailbox then
-    return nil, full(proc)
+    return nil, M.full(proc)
   end
   put(ch, payload, from, topic)
   proc.mail = mail + 1
   return true
 end
 
---- The error if as many events wait for a process as messages may; otherwise nothing.
-function M.refuse_event(proc)
+--- Whether fewer events wait for a process than messages may. Whoever is asked to end may be asked again
+-- and again; the other events are bounded by what it watches, and never refused.
+function M.has_room_for_event(proc)
   local ch = existing(proc, EVENTS)
-  if ch and channel.length(ch) >= proc.program.host.max_mailbox then
-    return full(proc)
-  end
+  return not ch or channel.length(ch) < proc.program.host.max_mailbox
 end
 
 function M.has_room(proc)

@@ -13,14 +13,14 @@ local M = {
   SEND = 4, -- asker, ticket, pid, topic, payload as bytes, sender
   WATCH = 5, -- asker, ticket, pid: tell me its end
   LINK = 6, -- asker, ticket, pid, peer
-  CANCEL = 7, -- asker, ticket, pid, sender, reason
+  CANCEL = 7, -- asker, ticket, pid, sender, reason; the hub is answered as by ROOM
   TERMINATE = 8, -- asker, ticket, pid
   SPAWN = 9, -- asker, ticket, host, entry, arguments as bytes, parent, link, watch
   CALL_SUPERVISOR = 10, -- asker, ticket, pid, verb, argument
   REGISTER = 11, -- asker, ticket, name, pid
   UNREGISTER = 12, -- asker, ticket, name
   LOOKUP = 13, -- asker, ticket, name
-  ROOM = 14, -- asker, ticket, pid: whether its mailbox takes another message
+  ROOM = 14, -- asker, ticket, pid, events: whether its mailbox takes another message, or event
   UNLINK = 15, -- pid, peer
   PLACED = 16, -- asker, ticket: a spawn that the hub passed on is done
   -- Between the hub and the state of a supervised process.

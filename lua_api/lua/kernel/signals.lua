@@ -302,9 +302,6 @@ end
 
 --- Asks a process to end: a CANCEL event.
 function M.cancel(proc, from, reason)
-  if proc.state then
-    return post.row(proc.state, 6, post.CANCEL, 0, 0, proc.pid, from, reason)
-  end
   deliver_event(proc, { kind = M.CANCEL, from = from, reason = reason, at = clock.unix() })
 end
 
