@@ -43,6 +43,11 @@ ALL = [Placement(*both) for both in itertools.product(PLACEMENTS, VERSIONS)]
 USUAL = Placement()
 
 
+def fewer(many: int) -> int:
+    """So many processes, or a twentieth where each has a Lua state of its own."""
+    return many // 20 if now.where == "private" else many
+
+
 def not_on_jit(why: str) -> pytest.MarkDecorator:
     """The mark of what LuaJIT does differently."""
     return pytest.mark.lua("5.4", "5.5", why=why)

@@ -327,7 +327,7 @@ async def test_ten_megabytes_cross():
 # Ends
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_terminate_ends_a_process_by_force():
     async with node_of() as node:
         pid = await node.spawn("t:wait")
@@ -399,7 +399,7 @@ async def test_wait_exit_given_up_leaves_the_process_alone():
         assert (await node.wait_exit(pid)).result == 5
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_cancelling_exec_terminates_the_process():
     async with node_of() as node:
         with trio.move_on_after(1):
@@ -424,7 +424,7 @@ async def test_names_stand_for_processes():
         assert node.whereis("echo") is None
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_a_name_that_is_held_is_refused():
     async with node_of() as node:
         first, second = await node.spawn("t:wait"), await node.spawn("t:wait")
@@ -576,7 +576,7 @@ async def test_processes_are_listed_with_state_mailbox_uptime_and_names():
         assert node.processes()[0].uptime == pytest.approx(15)
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_statistics_count_what_is_there():
     async with node_of() as node:
         empty = node.statistics()

@@ -92,20 +92,29 @@ function M.count(number, by)
   end
 end
 
--- asker -> ticket -> the state where a spawn is under way
+-- asker -> ticket -> the spawn under way: the `number` of its state, and whether it `counts` there, as
+-- it does until its process counts for itself
 local expected = {}
 
 --- A spawn for `ticket` of the state `asker` is under way in the state `number`.
 function M.expect(asker, ticket, number)
   expected[asker] = expected[asker] or {}
-  expected[asker][ticket] = number
+  expected[asker][ticket] = { number = number, counts = true }
 end
 
---- A spawn is done, whatever came of it: its process counts for itself.
+--- There is the process of a spawn, which still has to run its chunk.
+function M.arrived(asker, ticket)
+  local spawn = expected[asker] and expected[asker][ticket]
+  if spawn and spawn.counts then
+    spawn.counts = false
+    M.count(spawn.number, -1)
+  end
+end
+
+--- A spawn is done, whatever came of it.
 function M.placed(asker, ticket)
-  local number = expected[asker][ticket]
+  M.arrived(asker, ticket)
   expected[asker][ticket] = nil
-  M.count(number, -1)
 end
 
 --- The spawns under way in a state that is no more, as a flat list of askers and tickets.
@@ -113,8 +122,8 @@ function M.forget(number)
   local left = {}
   expected[number] = nil
   for asker, tickets in next, expected do
-    for ticket, place in next, tickets do
-      if place == number then
+    for ticket, spawn in next, tickets do
+      if spawn.number == number then
         tickets[ticket] = nil
         left[#left + 1] = { asker = asker, ticket = ticket }
       end

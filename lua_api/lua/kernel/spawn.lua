@@ -162,7 +162,7 @@ local function begin(spawner, host, entry, source, mode, list)
   if spawner.ticket then
     spawner.child = proc
   end
-  registry.add(proc)
+  registry.add(proc, spawner.asker, spawner.asker and spawner.number or mode.seat and spawner.ticket)
   if mode.seat then
     return take_seat(spawner, proc, mode)
   end

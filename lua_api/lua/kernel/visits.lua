@@ -52,12 +52,17 @@ acts[post.ANSWER] = tickets.answer
 
 -- The lives of processes elsewhere
 
-acts[post.BORN] = function(pid, entry)
+acts[post.BORN] = function(pid, entry, asker, ticket)
   local peer = peers.of(pid)
   peer.entry, peer.started = entry, clock.now
   if not lost[peer.state] then
     peers.keep(peer)
     placement.count(peer.state, 1)
+    if asker then
+      placement.arrived(asker, ticket)
+    elseif ticket then
+      children_afar.arrived(ticket)
+    end
   end
 end
 
