@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from lua_api import Fault, ProcessExited
-from tests import placement
 from tests.lua_world import EPOCH, HOST, World, run
 from tests.placement import not_on_jit
 
@@ -444,6 +443,4 @@ def test_no_memory_is_left_over_by_processes_that_ended(owned):
         for _ in range(5):
             world.run(body)
         world.exits.clear()
-        # LuaJIT keeps the machine code of what ran often.
-        allowed = 500_000 if placement.now.lua == "jit" else 20_000
-        assert lua_bytes(world) - before < allowed
+        assert lua_bytes(world) - before < 20_000
