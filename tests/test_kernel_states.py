@@ -11,6 +11,7 @@ from lua_api import Kernel, Reply, encode, encode_list
 HOST = "h"
 WAITS = b"return function() process.inbox():receive() channel.new():receive() end"
 MAX_MAILBOX = 3
+MAX_PROCESSES = 2
 
 
 class Pair:
@@ -18,9 +19,9 @@ class Pair:
 
     def __init__(self):
         self.hub, self.other = Kernel(), Kernel(number=1)
-        self.hub.add_remote_host(HOST, max_processes=10, private=False)
+        self.hub.add_remote_host(HOST, max_processes=MAX_PROCESSES, private=False)
         self.hub.open_state(HOST, 1)
-        self.other.add_host(HOST, max_processes=10, max_mailbox=MAX_MAILBOX)
+        self.other.add_host(HOST, max_processes=100, max_mailbox=MAX_MAILBOX)
         self.replies = {}
         self.tickets = itertools.count(1)
         self.port = self.hub.open_port()
@@ -43,16 +44,16 @@ class Pair:
         return step.posts
 
     def settle(self):
-        """Let everything through until nobody has anything to say; returns how many posts there were."""
-        count = 0
+        """Let everything through until nobody has anything to say; returns how many bytes that were."""
+        size = 0
         while True:
-            before = count
+            before = size
             for kernel in (self.hub, self.other):
                 for to, posted in self.step(kernel):
-                    count += 1
+                    size += len(posted)
                     (self.hub if to == 0 else self.other).receive(posted)
-            if count == before:
-                return count
+            if size == before:
+                return size
 
     def spawn(self, name="waits"):
         """The pid of a process in the other state."""
@@ -84,11 +85,41 @@ def test_python_learns_with_the_next_one_that_there_is_no_room_and_asks_once(
     for _ in range(MAX_MAILBOX):
         assert pair.ask(name, payload, pid, *args).second is None
     pair.settle()
-    refused = [pair.ask(name, payload, pid, *args).second for _ in range(3)]
-    assert [fault.kind for fault in refused] == ["RateLimited"] * 3
-    # One question for the three, and its answer.
-    assert pair.settle() == 2
-    assert pair.ask(name, payload, pid, *args).second.kind == "RateLimited"
+    questions = []
+    for count in (1, 3):
+        refused = [pair.ask(name, payload, pid, *args).second for _ in range(count)]
+        assert [fault.kind for fault in refused] == ["RateLimited"] * count
+        questions.append(pair.settle())
+    # There is one for all three.
+    assert questions[0] == questions[1] > 0
+
+
+# The chunk of each waits for a module that nobody provides.
+LOADS = b"require('never')"
+
+
+def test_a_host_is_full_when_it_runs_its_max_processes_even_while_they_load(pair):
+    pair.load("loads", LOADS)
+    for _ in range(MAX_PROCESSES):
+        assert pair.ask("spawn", encode_list(()), "loads", HOST, False, False, False) is None
+        pair.settle()
+        assert pair.ticket not in pair.replies
+    pair.ask("spawn", encode_list(()), "loads", HOST, False, False, False)
+    pair.settle()
+    assert pair.replies[pair.ticket].second.kind == "RateLimited"
+
+
+def test_so_it_is_when_they_are_supervised(pair):
+    pair.load("loads", LOADS)
+    owner = pair.hub.open_supervisor("top")
+    outcomes = []
+    for ticket in range(1, MAX_PROCESSES + 2):
+        child = pair.hub.start_child(
+            ticket, owner, "loads", HOST, args=None, name=None, ready=False
+        )
+        outcomes.append(child and child.kind)
+        pair.settle()
+    assert outcomes == [None] * MAX_PROCESSES + ["RateLimited"]
 
 
 def test_python_sends_on_when_there_is_room_again(pair):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lua_api import Fault, ProcessExited
+from tests import placement
 from tests.lua_world import EPOCH, HOST, World, run
 from tests.placement import not_on_jit
 
@@ -433,7 +434,7 @@ def test_no_memory_is_left_over_by_processes_that_ended(owned):
             named = "process.registry.register(process.pid() .. 'n') "
             world.add_main(f"q{name}", named + owned + end)
         body = f"""
-          for i = 1, 300 do
+          for i = 1, {placement.fewer(300)} do
             process.spawn_monitored("app:q" .. i % 3, "{HOST}", ("x"):rep(1000))
             process.events():receive()
           end

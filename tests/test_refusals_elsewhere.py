@@ -90,3 +90,20 @@ def test_what_cannot_be_done_is_refused_alike_everywhere(where, monkeypatch):
     monkeypatch.setattr(placement, "now", placement.Placement(where, placement.now.lua))
     assert answers() == here
     assert len(here) == 7 * len(REQUESTS) + len(OTHERS)
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "spread", "private"])
+def test_a_flood_of_requests_to_end_is_bounded_everywhere(where, monkeypatch):
+    monkeypatch.setattr(placement, "now", placement.Placement(where, placement.now.lua))
+    with World(max_mailbox=10) as world:
+        found = world.run(
+            f"""
+            local live, sent, refused = process.spawn("app:live", "{HOST}"), 0, nil
+            for i = 1, 30 do
+              local ok, err = process.cancel(live)
+              if ok then sent = sent + 1 else refused = err:kind() end
+            end
+            return {{sent, refused}}""",
+            live="channel.new():receive()",
+        )
+    assert found == [10, "RateLimited"]
