@@ -444,4 +444,4 @@ def test_no_memory_is_left_over_by_processes_that_ended(owned):
         for _ in range(5):
             world.run(body)
         world.exits.clear()
-        assert lua_bytes(world) - before < 20_000
+        assert lua_bytes(world) - before < 50_000

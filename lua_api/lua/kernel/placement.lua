@@ -115,6 +115,9 @@ end
 function M.placed(asker, ticket)
   M.arrived(asker, ticket)
   expected[asker][ticket] = nil
+  if not next(expected[asker]) then
+    expected[asker] = nil
+  end
 end
 
 --- The spawns under way in a state that is no more, as a flat list of askers and tickets.
