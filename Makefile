@@ -16,11 +16,16 @@ PLACEMENTS := one elsewhere spread private
 VERSIONS := 5.4 5.5 jit
 PLACED := tests/test_lua_*.py tests/test_node.py tests/test_supervisor.py \
   tests/test_supervisor_calls.py tests/test_supervisor_lua.py tests/test_supervisor_stop.py \
-  tests/test_python_process.py tests/test_supervised_names.py tests/test_dynamic.py
+  tests/test_python_process.py tests/test_supervised_names.py tests/test_dynamic.py \
+  tests/test_ignore.py tests/test_overload.py
 
 matrix: $(VENV)/.dev
-	set -e; for place in $(PLACEMENTS); do for lua in $(VERSIONS); do \
-	  $(BIN)/python -m pytest -q --placement $$place --lua $$lua $(PLACED); done; done
+	failed=; for place in $(PLACEMENTS); do for lua in $(VERSIONS); do \
+	  echo "--- $$place, Lua $$lua"; \
+	  $(BIN)/python -m pytest -q --placement $$place --lua $$lua $(PLACED) \
+	    || failed="$$failed $$place/$$lua"; done; done; \
+	if [ "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; \
+	echo "all passed: $(words $(wildcard $(PLACED))) files, each in {$(PLACEMENTS)} x {$(VERSIONS)}"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -191,6 +191,7 @@ class Node:
 
         Raises:
             NoProcessError: `dest` is not alive.
+            MailboxFullError: As many such events wait for it as its host allows.
         """
         self._ask("cancel", dest, reason, dest=dest)
 

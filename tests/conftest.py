@@ -63,11 +63,15 @@ def pytest_collection_modifyitems(items):
     for item in items:
         place = _place(item)
         one_state = item.get_closest_marker("one_state")
+        in_hub = item.get_closest_marker("in_hub")
         versions = item.get_closest_marker("lua")
         if one_state and place.where != "one":
             item.add_marker(pytest.mark.skip(reason=f"one state: {one_state.args[0]}"))
+        if in_hub and place != placement.USUAL:
+            item.add_marker(pytest.mark.skip(reason=f"in the hub: {in_hub.args[0]}"))
         if versions and place.lua not in versions.args:
-            item.add_marker(pytest.mark.skip(reason=f"Lua {', '.join(versions.args)} only"))
+            only = f"Lua {', '.join(versions.args)} only: {versions.kwargs['why']}"
+            item.add_marker(pytest.mark.skip(reason=only))
 
 
 @pytest.fixture(autouse=True)

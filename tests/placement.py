@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+import pytest
+
 from supervise import HostSpec
 
 PLACEMENTS = {
@@ -39,6 +41,17 @@ class Placement:
 
 ALL = [Placement(*both) for both in itertools.product(PLACEMENTS, VERSIONS)]
 USUAL = Placement()
+
+
+def fewer(many: int) -> int:
+    """So many processes, or a twentieth where each has a Lua state of its own."""
+    return many // 20 if now.where == "private" else many
+
+
+def not_on_jit(why: str) -> pytest.MarkDecorator:
+    """The mark of what LuaJIT does differently."""
+    return pytest.mark.lua("5.4", "5.5", why=why)
+
 
 # That of the test which runs.
 now = USUAL

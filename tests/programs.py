@@ -45,7 +45,7 @@ PROGRAMS = {
         while true do
           local msg = inbox:receive()
           local call = msg:payload()
-          local value, err = process[call[1]](table.unpack(call, 2))
+          local value, err = process[call[1]]((table.unpack or unpack)(call, 2))
           process.send(msg:from(), "done", {value = value, error = err and tostring(err)})
         end""",
     # Watches `dest` and ends with what it saw.

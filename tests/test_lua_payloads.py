@@ -6,12 +6,14 @@ import pytest
 
 from lua_api import Fault, TermError, encode
 from tests.lua_world import HOST, World, run
+from tests.placement import not_on_jit
 from tests.refusals import REFUSALS
 
 # Compares two values deeply; objects by what they print.
 SAME = """
+  local sort_of = math.type or type
   local function same(a, b)
-    if math.type(a) ~= math.type(b) or type(a) ~= type(b) then return false end
+    if sort_of(a) ~= sort_of(b) or type(a) ~= type(b) then return false end
     if type(a) ~= "table" or getmetatable(a) ~= nil then
       return tostring(a) == tostring(b)
     end
@@ -21,13 +23,16 @@ SAME = """
   end
 """
 
+INTEGERS = not_on_jit("every number is a double")
+
 SENDABLE = [
     "nil",
     "true",
     "false",
     "0",
-    "math.maxinteger",
-    "math.mininteger",
+    "2^53 - 1",
+    pytest.param("math.maxinteger", marks=INTEGERS),
+    pytest.param("math.mininteger", marks=INTEGERS),
     "1.0",
     "-0.0",
     "0.1",
@@ -41,7 +46,8 @@ SENDABLE = [
     "{1, 2, 3}",
     "{1, nil, 3, n = 3}",
     "{a = 1, [1] = 'x', [2.5] = 'y', [-1] = 'z', [false] = 'no'}",
-    "{[math.mininteger] = 1, [math.huge] = 2}",
+    "{[-2^53 + 1] = 1, [math.huge] = 2}",
+    pytest.param("{[math.mininteger] = 1, [math.huge] = 2}", marks=INTEGERS),
     "{{{{}}}}",
     "errors.new{message = 'm', kind = errors.TIMEOUT}",
     "{e = errors.wrap(errors.new('m'), 'c')}",
@@ -77,7 +83,6 @@ def round_trip(expression, way):
 
 @EVERY_WAY
 @pytest.mark.parametrize("expression", SENDABLE)
-@pytest.mark.lua("5.4", "5.5")
 def test_what_can_be_sent_arrives_equal_and_of_the_same_types(expression, way):
     head, q = round_trip(expression, way)
     body = f"local value = {expression} local got, err = trip(value)"

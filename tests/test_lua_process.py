@@ -6,6 +6,7 @@ import pytest
 
 from lua_api import Fault
 from tests.lua_world import HOST, World, run
+from tests.placement import not_on_jit
 
 pytestmark = pytest.mark.wander
 
@@ -264,20 +265,29 @@ def test_the_parts_of_a_message_can_be_printed_as_fields():
         assert world.prints[4].startswith("job\ttable: ")
 
 
-@pytest.mark.lua("5.4", "5.5")
 def test_a_field_of_a_message_is_used_like_its_value():
     body = """
       process.send(process.pid(), "job", {id = 3, list = {1, 2}, empty = nil})
       local msg = process.inbox():receive()
       process.send(process.pid(), "n", 4)
       local n = process.inbox():receive()
-      local keys = 0
-      for _ in pairs(msg.payload) do keys = keys + 1 end
       return {msg.payload.id, #msg.payload.list, msg.topic .. "!", "<" .. msg.topic, msg.topic:upper(),
               n.payload + 1, 2 * n.payload, -n.payload, n.payload == n.payload, n.payload < n.payload,
-              keys, #msg.topic, msg.payload.empty == nil}
+              msg.payload.empty == nil}
     """
-    assert run(body) == [3, 2, "job!", "<job", "JOB", 5, 8, -4, True, False, 2, 3, True]
+    assert run(body) == [3, 2, "job!", "<job", "JOB", 5, 8, -4, True, False, True]
+
+
+@not_on_jit("# and pairs ignore metamethods")
+def test_a_field_of_a_message_has_the_length_and_the_keys_of_its_value():
+    body = """
+      process.send(process.pid(), "job", {id = 3, list = {1, 2}})
+      local msg = process.inbox():receive()
+      local keys = 0
+      for _ in pairs(msg.payload) do keys = keys + 1 end
+      return {keys, #msg.topic}
+    """
+    assert run(body) == [2, 3]
 
 
 @pytest.mark.parametrize("value", ["nil", "false", "0", '"s"', "{a = {1}}"])
@@ -342,7 +352,7 @@ def test_a_full_mailbox_refuses_at_the_sender_and_changes_nothing():
             local pid = spawn("deaf")
             process.monitor(pid)
             local sent, refusals, last = 0, 0, nil
-            for i = 1, 100000 do
+            for i = 1, 3000 do
               local ok, err = process.send(pid, i % 3 == 0 and "heard" or "t", i)
               if ok then sent = sent + 1 else refusals, last = refusals + 1, err end
             end
@@ -362,7 +372,7 @@ def test_a_full_mailbox_refuses_at_the_sender_and_changes_nothing():
             return {kind, n, process.send(process.pid(), "t", 1)}
             """,
         )
-    assert found == [1000, 99000, "RateLimited", True, True, ["CANCEL", 1000, True]]
+    assert found == [1000, 2000, "RateLimited", True, True, ["CANCEL", 1000, True]]
 
 
 def test_what_was_received_makes_room_in_a_full_mailbox():

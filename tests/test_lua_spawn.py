@@ -6,6 +6,7 @@ import pytest
 
 from lua_api import Fault, ProcessStarted
 from tests.lua_world import EPOCH, HOST, World, run
+from tests.placement import not_on_jit
 
 pytestmark = pytest.mark.wander
 
@@ -321,13 +322,19 @@ def test_terminate_forces_and_no_more_lua_runs(child, dest):
     assert run(LOCALS + body, child=child, child2="time.sleep('1h')") == expected
 
 
-@pytest.mark.lua("5.4", "5.5")
-def test_a_process_that_terminates_itself_does_not_go_on():
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "",
+        pytest.param(
+            "local done <close> = setmetatable({}, {__close = function() print('closed') end})",
+            marks=not_on_jit("there is no <close>"),
+        ),
+    ],
+)
+def test_a_process_that_terminates_itself_does_not_go_on(closing):
     with World() as world:
-        found = world.run(
-            "local done <close> = setmetatable({}, {__close = function() print('closed') end})"
-            " pcall(process.terminate, process.pid()) print('still here')"
-        )
+        found = world.run(closing + " pcall(process.terminate, process.pid()) print('still here')")
         assert isinstance(found, Fault)
         assert found.message == "process terminated"
         assert world.prints == []

@@ -14,12 +14,13 @@ CLOCK = """
 
 WAITING = {
     "sleep lasts as long as it says, however it is said": (
-        """local quarter = time.parse_duration("250ms")
-        for i, d in ipairs{ 250000000, "250ms", quarter, 500 * time.MILLISECOND } do
+        # Whole multiples of 256 ns, the resolution of moments on LuaJIT.
+        """local short = time.parse_duration("256ms")
+        for i, d in ipairs{ 256000000, "256ms", short, 512 * time.MILLISECOND } do
           time.sleep(d) log[i] = seconds()
         end
         return log""",
-        [0.25, 0.5, 0.75, 1.25],
+        [0.256, 0.512, 0.768, 1.28],
     ),
     "a sleep of nothing or less returns at once": (
         "return { time.sleep(0), time.sleep('-1h'), time.sleep(-5), seconds() }",
@@ -129,7 +130,6 @@ WAITING = {
 
 
 @pytest.mark.parametrize(("body", "result"), WAITING.values(), ids=WAITING)
-@pytest.mark.lua("5.4", "5.5")
 def test_time_that_waits(body, result):
     assert run(CLOCK + body) == result
 
@@ -169,12 +169,11 @@ def test_misuse_raises_at_the_line_of_the_caller(call, problem):
 
 
 @pytest.mark.one_state("steps the hub alone")
-@pytest.mark.lua("5.4", "5.5")
 def test_an_endless_sleep_does_not_end():
     with World() as world:
-        world.add_main("sleeper", 'time.sleep(math.maxinteger) print("awake")')
+        world.add_main("sleeper", 'time.sleep(math.maxinteger or 2^62) print("awake")')
         world.kernel.request(None, 1, "spawn", b"\x90", "app:sleeper", HOST, False, False, False)
-        for now in (1.0, 2.0, 9e9):
+        for now in (1.0, 2.0, 4e9):
             assert world.kernel.step(now, 1000).effects in ([], world.exits) or now == 1.0
         assert [p.state for p in world.kernel.processes() if p.entry == "app:sleeper"] == [
             "waiting"
@@ -229,19 +228,29 @@ def test_a_location_is_asked_for_once_and_each_process_gets_its_own_error():
           return { rawequal(a, b), a == b }"""
         assert world.run(body) == [False, True]
         assert world.needs == 1
-        world.run('time.load_location("Asia/Tokyo")')
-        world.run('time.load_location("Asia/Tokyo")')
-        assert world.needs == 2
+
+
+def test_a_location_that_was_found_is_not_asked_for_again():
+    with CountingWorld() as world:
+        world.run('for i = 1, 2 do time.load_location("Asia/Tokyo") end')
+        assert world.needs == 1
+
+
+@pytest.mark.one_state("each state asks for what it has not found yet")
+def test_other_processes_have_the_location_too():
+    with CountingWorld() as world:
+        for _ in range(2):
+            world.run('time.load_location("Asia/Tokyo")')
+        assert world.needs == 1
 
 
 @pytest.mark.one_state("steps the hub alone")
-@pytest.mark.lua("5.4", "5.5")
 def test_a_ticker_that_is_late_keeps_its_rhythm():
     with World() as world:
         world.add_main(
             "ticks",
             """local ticker, begun = time.ticker("1s"), time.now()
-            while true do print(ticker:channel():receive():sub(begun):seconds()) end""",
+            while true do print(("%.1f"):format(ticker:channel():receive():sub(begun):seconds())) end""",
         )
         world.kernel.request(None, 1, "spawn", b"\x90", "app:ticks", HOST, False, False, False)
         lines = []

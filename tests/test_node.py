@@ -38,6 +38,7 @@ from supervise import (
 )
 from supervise._open import print_line
 from supervise.testing.payloads import INT64, exact, text_or_bytes
+from tests.placement import not_on_jit
 from tests.programs import ENTRIES, lua, node_of
 
 PLAIN = st.one_of(
@@ -305,6 +306,7 @@ async def test_reserved_topics_are_refused(topic):
 
 
 @settings(max_examples=40, deadline=None)
+@not_on_jit("a whole float crosses as an integer")
 @given(st.lists(VALUES, min_size=1, max_size=4))
 async def test_what_crosses_to_a_live_process_and_back_is_the_same(values):
     async with node_of() as node, node.open_process() as me:
@@ -327,7 +329,7 @@ async def test_ten_megabytes_cross():
 # Ends
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_terminate_ends_a_process_by_force():
     async with node_of() as node:
         pid = await node.spawn("t:wait")
@@ -399,7 +401,7 @@ async def test_wait_exit_given_up_leaves_the_process_alone():
         assert (await node.wait_exit(pid)).result == 5
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_cancelling_exec_terminates_the_process():
     async with node_of() as node:
         with trio.move_on_after(1):
@@ -424,7 +426,7 @@ async def test_names_stand_for_processes():
         assert node.whereis("echo") is None
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_a_name_that_is_held_is_refused():
     async with node_of() as node:
         first, second = await node.spawn("t:wait"), await node.spawn("t:wait")
@@ -576,7 +578,7 @@ async def test_processes_are_listed_with_state_mailbox_uptime_and_names():
         assert node.processes()[0].uptime == pytest.approx(15)
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_statistics_count_what_is_there():
     async with node_of() as node:
         empty = node.statistics()

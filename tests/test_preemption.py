@@ -11,7 +11,10 @@ from lua_api import Fault, Kernel, _preemption
 from specs import HostSpec
 from supervise import ProcessExitedError
 from tests.lua_world import HOST, World, run
+from tests.placement import not_on_jit
 from tests.programs import lua, node_of
+
+pytestmark = not_on_jit("it looks at no hook in what it has compiled, so nothing is preempted")
 
 # About 200 slices.
 COMPUTE = "local x = 0 for i = 1, 1000000 do x = x + 1 end"

@@ -14,6 +14,7 @@ from supervise import (
     ProcessEndedError,
     RequestError,
 )
+from supervise.testing import run_until_idle
 from tests.programs import lua, node_of
 
 
@@ -69,6 +70,7 @@ async def test_it_monitors_and_is_monitored():
             me.monitor(pid)
         async with node.open_process("watched") as watched:
             watcher = await me.spawn("t:watch", "watched", monitor=True)
+            await run_until_idle(node)
         seen = (await me.events.receive()).result
         assert watcher != me.pid
         assert (seen["kind"], seen["from"], "error" in seen) == ("EXIT", watched.pid, False)

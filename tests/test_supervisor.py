@@ -36,7 +36,7 @@ from supervise import (
     open_node,
     task,
 )
-from supervise.testing import run_until_idle
+from supervise.testing import run_until_idle, wait_restarted
 from tests.trees import child, drain, forever, root, state, steps, told, trees_node
 
 
@@ -365,18 +365,18 @@ async def test_killing_a_lua_child_is_a_killed_exit():
 # Giving up
 
 
-@pytest.mark.one_state("what happens elsewhere takes a turn of its state")
 async def test_a_tree_that_gives_up_is_one_error_out_of_the_block():
     """Invariants 24 and 77: it names supervisor, child, last error and times."""
     with pytest.raises(
         RestartIntensityError, match=r"root gave up on a \(error: boom 2\)"
     ) as caught:
         async with trees_node() as node:
-            await node.start(root(child("a", "s:told"), max_restarts=2))
-            for n in range(3):
-                await node.wait_registered("a")
+            tree = await node.start(root(child("a", "s:told"), max_restarts=2))
+            for n in range(2):
+                pid = node.whereis("a")
                 node.send("a", "x", f"boom {n}")
-                await trio.lowlevel.checkpoint()
+                await wait_restarted(tree, "a", after=pid)
+            node.send("a", "x", "boom 2")
             await trio.sleep_forever()
     error = caught.value
     assert (error.supervisor, error.child, len(error.restarts)) == ("root", "a", 3)
@@ -671,7 +671,7 @@ async def test_a_node_that_ends_starts_no_tree():
     assert len(late) == 1
 
 
-@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
+@pytest.mark.in_hub("terminated elsewhere, it ends when its state gets to it")
 async def test_a_supervisor_that_is_terminated_takes_all_of_its_descendants_along():
     """Invariant 2, however a supervisor ends."""
     async with trees_node() as node, node.open_process() as me:

@@ -52,15 +52,19 @@ for _, name in ipairs({
 end
 G.unpack = unpack
 
---- A locked metatable protects its table from rawset too, but for the globals of the process itself.
+--- Raises for a table with a locked metatable, but for the globals of the process itself.
+local function check_unprotected(t)
+  local metatable = getmetatable(t)
+  if metatable and metatable.__metatable == false and metatable ~= spawn.Globals then
+    error("cannot change a protected table: it is read-only", 3)
+  end
+end
+
 function G.rawset(t, key, value)
   if type(t) ~= "table" then
     argument.bad(1, "rawset", "table", t)
   end
-  local metatable = getmetatable(t)
-  if metatable and metatable.__metatable == false and metatable ~= spawn.Globals then
-    error("cannot change a protected table", 2)
-  end
+  check_unprotected(t)
   return raw_set(t, key, value)
 end
 
@@ -128,7 +132,28 @@ local function library(name, fields, without)
 end
 
 library("string", text)
-library("table", table)
+
+local tables = table
+if jit then
+  -- LuaJIT writes past the metamethods that protect a table.
+  tables = {}
+  for name, call in next, table do
+    tables[name] = call
+  end
+  for _, name in ipairs({ "insert", "remove", "sort" }) do
+    local call = table[name]
+    tables[name] = function(t, ...)
+      check_unprotected(t)
+      return call(t, ...)
+    end
+  end
+  local move = table.move
+  function tables.move(from, first, last, at, to)
+    check_unprotected(to or from)
+    return move(from, first, last, at, to)
+  end
+end
+library("table", tables)
 library("coroutine", coroutine_api)
 library("process", process)
 library("channel", channel, { on_time = true })

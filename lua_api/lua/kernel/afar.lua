@@ -62,42 +62,76 @@ local function send_resolved(task, pid, topic, payload)
   return true, mailbox.deliver(target, topic, wire.unpacked(wire.decode(payload), target.port), task.proc.pid)
 end
 
+--- Answers what cannot be sent. That there is nobody to send it to goes before, as it does here.
+local function refuse_send(task, target, refusal)
+  if state.is_hub then
+    return true, nil, refusal
+  elseif target.name then
+    ask_hub(function(pid, failure)
+      go_on(task, nil, pid and refusal or failure)
+    end, 1, post.LOOKUP, target.name)
+    return
+  end
+  local ticket = tickets.new(target.state, function(room, failure)
+    go_on(task, nil, room == nil and failure or refusal)
+  end)
+  post.row(target.state, 4, post.ROOM, state.number, ticket, target.pid)
+end
+
 --- Sends a payload to a peer and waits until it is in the mailbox.
 function M.send(task, target, topic, payload)
   if mailbox.is_reserved(topic) then
-    return true, nil, mailbox.reserved(topic)
+    return refuse_send(task, target, mailbox.reserved(topic))
   end
   local packed, refusal = wire.packed(payload)
   if not packed then
-    return true, nil, new_fault(kinds.INVALID, refusal)
+    return refuse_send(task, target, new_fault(kinds.INVALID, refusal))
   elseif target.name then
     return M.resolve(task, send_resolved, nil, target.name, topic, packed)
   end
   post_message(post.SEND, target, task, topic, packed, task.proc.pid)
 end
 
--- How many messages from Python may be on their way to one process.
+-- How many messages, or requests to end, from the hub may be on their way to one process.
 local MOST_ON_THE_WAY = 100000
 
---- Sends for Python, which does not wait. The mailbox takes the message even if it is full; then the
--- next ones are refused until there is room again.
+--- Lets the hub, which does not wait, add to what a process has not read. It takes that even if it is
+-- full; then the next ones are refused until there is room again.
+-- @param kind "messages" or "events"
+-- @treturn[1] function that gets whether there is room for another one
+-- @treturn[2] nil
+-- @treturn[2] table an error
+local function set_out(target, kind)
+  local way = target[kind]
+  if not way then
+    way = { count = 0, full = false }
+    target[kind] = way
+  end
+  local function arrived(room)
+    way.count, way.full = way.count - 1, room == false
+  end
+  if way.full or way.count >= MOST_ON_THE_WAY then
+    if way.count == 0 then
+      way.count = 1
+      local ticket = tickets.new(target.state, arrived)
+      post.row(target.state, 5, post.ROOM, state.number, ticket, target.pid, kind == "events")
+    end
+    return nil, new_fault(kinds.RATE_LIMITED, "mailbox of " .. target.pid .. " is full: it has not read what was sent before")
+  end
+  way.count = way.count + 1
+  return arrived
+end
+
+--- Sends for Python, which does not wait (see `set_out`).
 -- @param bytes the payload in wire form
 function M.send_at_once(target, topic, bytes, from)
   if mailbox.is_reserved(topic) then
     return nil, mailbox.reserved(topic)
   end
-  local under_way = target.under_way or 0
-  local function arrived(room)
-    target.under_way, target.full = target.under_way - 1, room == false
+  local arrived, refusal = set_out(target, "messages")
+  if not arrived then
+    return nil, refusal
   end
-  if target.full or under_way >= MOST_ON_THE_WAY then
-    if under_way == 0 then
-      target.under_way = 1
-      post.row(target.state, 4, post.ROOM, state.number, tickets.new(target.state, arrived), target.pid)
-    end
-    return nil, new_fault(kinds.RATE_LIMITED, "mailbox of " .. target.pid .. " is full: it has not read what was sent before")
-  end
-  target.under_way = under_way + 1
   post_message(post.SEND_AT_ONCE, target, arrived, topic, wire.quoted(bytes), from)
   return true
 end
@@ -132,22 +166,28 @@ M.link = attach(signals.link, signals.unlink_here, post.LINK)
 
 -- Ending others
 
---- A request that only its target's state can answer: `n` fields follow the pid.
-local function demand(kind, n)
-  return function(task, target, a, b)
-    local ticket = 0
-    if not state.is_hub then
-      ticket = tickets.new(target.state, task)
-    end
-    post.row(target.state, 4 + n, kind, state.number, ticket, target.pid, a, b)
-    if state.is_hub then
-      return true, true
-    end
+function M.terminate(task, target)
+  if state.is_hub then
+    post.row(target.state, 4, post.TERMINATE, 0, 0, target.pid)
+    return true, true
   end
+  post.row(target.state, 4, post.TERMINATE, state.number, tickets.new(target.state, task), target.pid)
 end
 
-M.terminate = demand(post.TERMINATE, 0)
-M.cancel = demand(post.CANCEL, 2)
+function M.cancel(task, target, from, reason)
+  local waiter = task
+  if state.is_hub then
+    local arrived, refusal = set_out(target, "events")
+    if not arrived then
+      return true, nil, refusal
+    end
+    waiter = arrived
+  end
+  post.row(target.state, 6, post.CANCEL, state.number, tickets.new(target.state, waiter), target.pid, from, reason)
+  if state.is_hub then
+    return true, true
+  end
+end
 
 --- A call to a supervisor; the hub has them all.
 function M.call_supervisor(task, target, verb, argument)

@@ -11,8 +11,8 @@ local wire = require("kernel.wire")
 
 local M = {}
 
--- ticket -> where the child is: `number` of its state once it has a place, `counted` until it is known
--- whether it started
+-- ticket -> where the child is: `number` of its state once it has a place, `counted` until its process
+-- counts for itself
 local children = {}
 
 --- Starts a process on a host that has states of its own.
@@ -68,6 +68,13 @@ local function settle(child)
   if child.counted then
     child.counted = false
     placement.count(child.number, -1)
+  end
+end
+
+--- There is the process of a child, which still has to start.
+function M.arrived(ticket)
+  if children[ticket] then
+    settle(children[ticket])
   end
 end
 

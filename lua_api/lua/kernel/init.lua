@@ -183,8 +183,19 @@ function M.statistics()
   return registry.count, registry.name_count(), timers.count, collectgarbage("count") * 1024
 end
 
+local flush_jit = jit and jit.flush
+
+--- Takes back all memory that is not needed. LuaJIT compiles anew what it runs often, and lets go of half
+-- of its string buffer each time.
 function M.collect_garbage()
-  collectgarbage("collect")
+  if flush_jit then
+    flush_jit()
+  end
+  local before
+  repeat
+    before = collectgarbage("count")
+    collectgarbage("collect")
+  until not flush_jit or collectgarbage("count") > before * 0.99
 end
 
 return M

@@ -21,7 +21,8 @@ local A_REQUEST = 16
 
 local M = {}
 
-local function full(proc)
+--- The error for what a process has no room for.
+function M.full(proc)
   local limit = proc.program.host.max_mailbox
   return new_fault(kinds.RATE_LIMITED, "mailbox of " .. proc.pid .. " is full: it holds its max_mailbox of " .. limit)
 end
@@ -47,6 +48,14 @@ end
 local function existing(proc, key)
   local mailbox = proc.mailbox
   return mailbox and mailbox[key]
+end
+
+--- Forgets the handles of these channels, whose process needs them no more: LuaJIT would keep both for
+-- ever, since a channel is found by its handle (see channel.lua) and had the handle, too.
+function M.drop_handles(mailbox)
+  for _, ch in next, mailbox or {} do
+    ch.handle = nil
+  end
 end
 
 --- The inbox: everything whose topic has no listener.
@@ -102,19 +111,18 @@ function M.deliver(proc, topic, payload, from)
   end
   local mail = proc.mail
   if mail >= proc.program.host.max_mailbox then
-    return nil, full(proc)
+    return nil, M.full(proc)
   end
   put(ch, payload, from, topic)
   proc.mail = mail + 1
   return true
 end
 
---- The error if as many events wait for a process as messages may; otherwise nothing.
-function M.refuse_event(proc)
+--- Whether fewer events wait for a process than messages may. Whoever is asked to end may be asked again
+-- and again; the other events are bounded by what it watches, and never refused.
+function M.has_room_for_event(proc)
   local ch = existing(proc, EVENTS)
-  if ch and channel.length(ch) >= proc.program.host.max_mailbox then
-    return full(proc)
-  end
+  return not ch or channel.length(ch) < proc.program.host.max_mailbox
 end
 
 function M.has_room(proc)
@@ -176,6 +184,7 @@ function M.take_back(proc)
   if not old then
     return
   end
+  M.drop_handles(old)
   proc.mailbox = {}
   local topics = {}
   for key in next, old do
@@ -220,7 +229,7 @@ function M.unlisten(proc, ch)
   if ch and ch.proc == proc and type(ch.key) == "string" and existing(proc, ch.key) == ch then
     proc.mailbox[ch.key] = nil
     proc.mail = proc.mail - channel.length(ch)
-    ch.kind = channel.detached(ch.kind)
+    ch.kind, ch.handle = channel.detached(ch.kind), nil
     channel.close(ch)
     return true
   end

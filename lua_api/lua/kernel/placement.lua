@@ -95,13 +95,14 @@ function M.count(number, by)
   end
 end
 
--- asker -> ticket -> the state where a spawn is under way
+-- asker -> ticket -> the spawn under way: the `number` of its state, and whether it `counts` there, as
+-- it does until its process counts for itself
 local expected = {}
 
 --- A spawn for `ticket` of the state `asker` is under way in the state `number`.
 function M.expect(asker, ticket, number)
   expected[asker] = expected[asker] or {}
-  expected[asker][ticket] = number
+  expected[asker][ticket] = { number = number, counts = true }
 end
 
 local function expect_no_more(asker, ticket)
@@ -112,12 +113,20 @@ local function expect_no_more(asker, ticket)
   end
 end
 
---- A spawn is done, whatever came of it: its process counts for itself. It may have been forgotten.
+--- There is the process of a spawn, which still has to run its chunk. The spawn may have been forgotten.
+function M.arrived(asker, ticket)
+  local spawn = expected[asker] and expected[asker][ticket]
+  if spawn and spawn.counts then
+    spawn.counts = false
+    M.count(spawn.number, -1)
+  end
+end
+
+--- A spawn is done, whatever came of it. It may have been forgotten.
 function M.placed(asker, ticket)
-  local number = expected[asker] and expected[asker][ticket]
-  if number then
+  M.arrived(asker, ticket)
+  if expected[asker] and expected[asker][ticket] then
     expect_no_more(asker, ticket)
-    M.count(number, -1)
   end
 end
 
@@ -125,8 +134,8 @@ end
 function M.forget(number)
   local left = {}
   for asker, tickets in next, expected do
-    for ticket, place in next, tickets do
-      if place == number then
+    for ticket, spawn in next, tickets do
+      if spawn.number == number then
         left[#left + 1] = { asker = asker, ticket = ticket }
       end
     end

@@ -15,20 +15,20 @@ local unpack = table.unpack or unpack
 
 local M = {
   ANSWER = 1, -- ticket, value, failure, another value, the spawner of the linked process that is the value
-  BORN = 2, -- pid, entry: to the hub
+  BORN = 2, -- pid, entry, asker and ticket of its SPAWN, or nil and that of its START_CHILD: to the hub
   ENDED = 3, -- pid, result, failure, whether another process took it along, whether it was loading
   -- Requests have the number of the state that asks and its ticket, or ticket 0 for no answer.
   SEND = 4, -- a run: for each message, pid and topic (or false: those of the one before), sender, payload
   WATCH = 5, -- asker, ticket, pid: tell me its end
   LINK = 6, -- asker, ticket, pid, peer
-  CANCEL = 7, -- asker, ticket, pid, sender, reason
+  CANCEL = 7, -- asker, ticket, pid, sender, reason; the hub is answered as by ROOM
   TERMINATE = 8, -- asker, ticket, pid
   SPAWN = 9, -- asker, ticket, host, entry, arguments as bytes, parent, link, watch
   CALL_SUPERVISOR = 10, -- asker, ticket, pid, verb, argument
   REGISTER = 11, -- asker, ticket, name, pid
   UNREGISTER = 12, -- asker, ticket, name
   LOOKUP = 13, -- asker, ticket, name
-  ROOM = 14, -- asker, ticket, pid: whether its mailbox takes another message
+  ROOM = 14, -- asker, ticket, pid, events: whether its mailbox takes another message, or event
   UNLINK = 15, -- pid, peer
   PLACED = 16, -- asker, ticket: a spawn that the hub passed on is done
   -- Between the hub and the state of a supervised process.

@@ -68,14 +68,16 @@ function M.new_pid(host)
   return host.pid_block .. ends[last]
 end
 
-function M.add(proc)
+--- Adds a new process to the table.
+-- @param asker,ticket the request that the hub waits to see answered by it, if there is one (see post.BORN)
+function M.add(proc, asker, ticket)
   by_pid[proc.pid] = proc
   M.count = M.count + 1
   local host = proc.program.host
   host.count = host.count + 1
   if not state.is_hub then
     proc.afar = 0
-    post.row(0, 3, post.BORN, proc.pid, proc.program.entry)
+    post.row(0, 5, post.BORN, proc.pid, proc.program.entry, asker, ticket)
   end
 end
 

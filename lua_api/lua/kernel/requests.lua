@@ -291,10 +291,8 @@ handlers[op.TERMINATE] = ends(function(target)
 end, afar.terminate)
 
 handlers[op.CANCEL] = ends(function(target, from, reason)
-  -- The other events are bounded by what a process watches; anybody can ask anybody to end, and again.
-  local failure = mailbox.refuse_event(target)
-  if failure then
-    return true, nil, failure
+  if not mailbox.has_room_for_event(target) then
+    return true, nil, mailbox.full(target)
   end
   signals.cancel(target, from, reason)
   return true, true

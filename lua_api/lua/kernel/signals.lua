@@ -58,12 +58,21 @@ function M.drop_coroutines(proc)
   proc.co = false
   if proc.tasks then
     for _, task in next, proc.tasks do
-      task.co = false
+      task.co, task.r1, task.r2, task.r3, task.sending = false, nil, nil, nil, nil
     end
   end
 end
 
 local drop_coroutines = M.drop_coroutines
+
+--- Takes everything from the code of a process that has ended. Its channels know the process: where it
+-- led to their handles, LuaJIT would keep all of it.
+local function drop_code(proc)
+  drop_coroutines(proc)
+  mailbox.drop_handles(proc.mailbox)
+  proc.env, proc.tasks, proc.loaded, proc.sending = nil, nil, nil, nil
+  proc.r1, proc.r2, proc.r3 = nil, nil, nil
+end
 
 local function tell_monitors(proc, result, failure)
   if proc.monitors then
@@ -125,7 +134,7 @@ local function end_one(proc, result, failure, doomed, taken_along)
   if proc.state then
     peers.drop(proc)
   else
-    drop_coroutines(proc)
+    drop_code(proc)
     registry.remove(proc)
   end
   if proc.names then

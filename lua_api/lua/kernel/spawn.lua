@@ -160,12 +160,11 @@ local function begin(spawner, host, entry, source, mode, list)
     loading = spawner,
   }
   proc.proc, proc.task = proc, proc
-  -- Kept where the answer will be, which comes when both have been used.
-  spawner.r1, spawner.r2 = mode, list
+  spawner.mode, spawner.arguments = mode, list
   if spawner.ticket then
     spawner.child = proc
   end
-  registry.add(proc)
+  registry.add(proc, spawner.asker, spawner.asker and spawner.number or mode.seat and spawner.ticket)
   if mode.seat then
     return take_seat(spawner, proc, mode)
   end
@@ -233,8 +232,8 @@ end
 --- The chunk has run: the process is routable, its spawner goes on, and `main` takes its turn.
 function M.loaded(proc)
   local spawner = proc.loading
-  local mode, list = spawner.r1, spawner.r2
-  proc.loading, spawner.r1, spawner.r2 = false, nil, nil
+  local mode, list = spawner.mode, spawner.arguments
+  proc.loading, spawner.mode, spawner.arguments = false, nil, nil
   if (mode.link or mode.monitor) and not attach(proc, spawner.proc, mode) then
     return
   end

@@ -74,7 +74,7 @@ end
 
 -- The lives of processes elsewhere
 
-acts[post.BORN] = function(pid, entry)
+acts[post.BORN] = function(pid, entry, asker, ticket)
   local peer = peers.of(pid)
   peer.entry, peer.started = entry, clock.now
   if lost[peer.state] then
@@ -83,6 +83,11 @@ acts[post.BORN] = function(pid, entry)
   end
   peers.keep(peer)
   placement.count(peer.state, 1)
+  if asker then
+    placement.arrived(asker, ticket)
+  elseif ticket then
+    children_afar.arrived(ticket)
+  end
 end
 
 acts[post.ENDED] = function(pid, result, failure, taken_along, loading)
@@ -96,7 +101,17 @@ acts[post.ENDED] = function(pid, result, failure, taken_along, loading)
   end
 end
 
--- Messages
+-- Requests to one process
+
+--- The process with a pid; if there is none here, answers that, in the words of `find`.
+local function find_for(asker, ticket, pid, find)
+  local proc = by_pid[pid]
+  if proc then
+    return proc
+  end
+  local _, failure = find(pid)
+  return reply(asker, ticket, nil, failure)
+end
 
 local function receive(deliver)
   return function(first, length, asker, bytes, i)
@@ -122,37 +137,58 @@ end
 runs[post.SEND] = receive(mailbox.deliver)
 runs[post.SEND_AT_ONCE] = receive(mailbox.deliver_anyway)
 
-acts[post.ROOM] = function(asker, ticket, pid)
-  local target = by_pid[pid]
-  reply(asker, ticket, not target or mailbox.has_room(target))
+acts[post.ROOM] = function(asker, ticket, pid, events)
+  local proc = find_for(asker, ticket, pid, registry.find)
+  if proc then
+    local has_room = events and mailbox.has_room_for_event or mailbox.has_room
+    reply(asker, ticket, has_room(proc))
+  end
 end
 
--- Watching and ending
+acts[post.CANCEL] = function(asker, ticket, pid, from, reason)
+  local proc = find_for(asker, ticket, pid, registry.find)
+  if not proc then
+    return
+  end
+  local has_room = mailbox.has_room_for_event(proc)
+  if has_room or asker == 0 then
+    signals.cancel(proc, from, reason)
+  end
+  if asker == 0 then
+    -- The hub did not wait: this is for its next one.
+    reply(asker, ticket, mailbox.has_room_for_event(proc))
+  elseif has_room then
+    reply(asker, ticket, true)
+  else
+    reply(asker, ticket, nil, mailbox.full(proc))
+  end
+end
 
-local function for_process(act)
-  return function(asker, ticket, pid, ...)
-    local proc = by_pid[pid]
-    if not proc then
-      return reply(asker, ticket, nil, registry.not_registered(pid))
-    end
-    act(proc, asker, ...)
+acts[post.TERMINATE] = function(asker, ticket, pid)
+  local proc = find_for(asker, ticket, pid, registry.find)
+  if proc then
+    signals.terminate(proc)
     reply(asker, ticket, true)
   end
 end
 
-acts[post.WATCH] = for_process(function(proc, asker)
+local function for_watcher(act)
+  return function(asker, ticket, pid, peer)
+    local proc = find_for(asker, ticket, pid, registry.find_registered)
+    if proc then
+      act(proc, asker, peer)
+      reply(asker, ticket, true)
+    end
+  end
+end
+
+acts[post.WATCH] = for_watcher(function(proc, asker)
   relation.add(proc, "afar", asker)
 end)
 
-acts[post.LINK] = for_process(function(proc, _, peer)
+acts[post.LINK] = for_watcher(function(proc, _, peer)
   signals.link(proc, peers.of(peer))
 end)
-
-acts[post.CANCEL] = for_process(function(proc, _, from, reason)
-  signals.cancel(proc, from, reason)
-end)
-
-acts[post.TERMINATE] = for_process(signals.terminate)
 
 acts[post.UNLINK] = function(pid, peer)
   local proc, other = by_pid[pid], peers.by_pid[peer]
