@@ -4,6 +4,7 @@ local calls = require("kernel.calls")
 local children = require("kernel.children")
 local clock = require("kernel.clock")
 local garbage = require("kernel.garbage")
+local memo = require("kernel.memo")
 local memory = require("kernel.memory")
 local outbox = require("kernel.outbox")
 local peers = require("kernel.peers")
@@ -188,6 +189,8 @@ local flush_jit = jit and jit.flush
 --- Takes back all memory that is not needed. LuaJIT compiles anew what it runs often, and lets go of half
 -- of its string buffer each time.
 function M.collect_garbage()
+  memo.forget()
+  peers.forget_recent()
   if flush_jit then
     flush_jit()
   end

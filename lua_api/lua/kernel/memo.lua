@@ -5,9 +5,23 @@ local M = {}
 local MOST_ANSWERS = 256
 local LONGEST_TEXT = 64
 
+local forgetting = {}
+
+--- Lets all of them forget: what they keep can be made again.
+function M.forget()
+  for i = 1, #forgetting do
+    forgetting[i]()
+  end
+end
+
 --- The function `compute(text)` with a bounded memory. `nil, ...` is passed on, not remembered.
 function M.of(compute)
   local answers, count = {}, 0
+
+  local function forget()
+    answers, count = {}, 0
+  end
+  forgetting[#forgetting + 1] = forget
 
   return function(text)
     local answer = answers[text]
@@ -21,7 +35,7 @@ function M.of(compute)
     end
     if #text <= LONGEST_TEXT then
       if count == MOST_ANSWERS then
-        answers, count = {}, 0
+        forget()
       end
       answers[text], count = answer, count + 1
     end

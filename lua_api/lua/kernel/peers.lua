@@ -21,12 +21,17 @@ M.recent = recent
 
 local MOST_RECENT = 256
 
+--- Forgets them: they can be found again.
+function M.forget_recent()
+  for pid in next, recent do
+    recent[pid] = nil
+  end
+  recent_count = 0
+end
+
 local function remember(peer)
   if recent_count == MOST_RECENT then
-    for pid in next, recent do
-      recent[pid] = nil
-    end
-    recent_count = 0
+    M.forget_recent()
   end
   recent[peer.pid], recent_count = peer, recent_count + 1
 end

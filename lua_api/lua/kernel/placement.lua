@@ -130,18 +130,22 @@ function M.placed(asker, ticket)
   end
 end
 
---- The spawns under way in a state that is no more, as a flat list of askers and tickets.
+--- The spawns under way in a state that is no more, as a flat list of askers and tickets; without those
+-- that it has asked for itself.
 function M.forget(number)
-  local left = {}
+  local over, left = {}, {}
   for asker, tickets in next, expected do
     for ticket, spawn in next, tickets do
       if spawn.number == number then
-        left[#left + 1] = { asker = asker, ticket = ticket }
+        over[#over + 1] = { asker = asker, ticket = ticket }
       end
     end
   end
-  for i = 1, #left do
-    expect_no_more(left[i].asker, left[i].ticket)
+  for i = 1, #over do
+    expect_no_more(over[i].asker, over[i].ticket)
+    if over[i].asker ~= number then
+      left[#left + 1] = over[i]
+    end
   end
   table.sort(left, function(a, b)
     return a.asker < b.asker or (a.asker == b.asker and a.ticket < b.ticket)
