@@ -114,6 +114,7 @@ M.close_port = ports.close
 M.request = ports.request
 M.abandon = ports.abandon
 M.provide_source = sources.provide
+M.renew_source = sources.renew
 M.refuse_source = sources.refuse
 M.confirm_source = sources.confirm
 
@@ -158,11 +159,6 @@ end
 --- Tells processes of newer code; see upgrade.lua.
 function M.ask_to_upgrade(entry)
   return wire.encode(upgrade.ask(entry))
-end
-
---- Who requires what: a pair of an entry and a module for each that a live process has loaded.
-function M.requirers()
-  return wire.encode(upgrade.requirers())
 end
 
 --- The names of processes elsewhere, which the hub knows: a flat list of pids and lists of names.

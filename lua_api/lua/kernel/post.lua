@@ -30,6 +30,7 @@ local M = {
   CHILD_UP = 20, -- ticket, pid, value
   CHILD_DOWN = 21, -- ticket, failure, how others ended it
   SEND_AT_ONCE = 22, -- as SEND, but the mailbox takes it even if it is full
+  UPGRADED = 23, -- pid, entry: to the hub
 }
 
 local boxes, numbers = {}, {}

@@ -61,6 +61,10 @@ acts[post.BORN] = function(pid, entry)
   end
 end
 
+acts[post.UPGRADED] = function(pid, entry)
+  peers.of(pid).entry = entry
+end
+
 acts[post.ENDED] = function(pid, result, failure, taken_along, loading)
   local peer = peers.by_pid[pid]
   if peer then
