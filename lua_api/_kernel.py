@@ -310,7 +310,8 @@ class Kernel:
         """Let time be `now` (seconds) and run for about `budget` requests of processes.
 
         Raises:
-            StateLostError: The state has outgrown its cap, and not because of its Lua processes.
+            StateLostError: Memory ran out in a way that no process can pay for: the state cannot
+                go on.
         """
         posts: list[Any]
         busy, wake_at, rows, *posts = self._step(round(now * NANOSECONDS), budget)

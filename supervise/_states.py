@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
 import trio
 from msgspec import structs
 
-from lua_api import Kernel, ModuleRequired, Need, ProcessInfo, Statistics
+from lua_api import Kernel, ModuleRequired, Need, ProcessInfo, StateLostError, Statistics
 from supervise._host_limits import host_limits
 from supervise._question import Question
 from supervise._state import Rota, State, Turn
@@ -293,7 +293,10 @@ class States:
         return f"lost: its thread did not come back within max_block, {limit} seconds"
 
     def _fail(self, state: State, failure: Exception) -> None:
-        self._lose(state, f"broken: {type(failure).__name__}: {failure}")
+        if isinstance(failure, StateLostError):
+            self._lose(state, f"lost: {failure}")
+        else:
+            self._lose(state, f"broken: {type(failure).__name__}: {failure}")
 
     def _lose(self, state: State, how: str) -> None:
         """Tell everybody that a state is no more, and open another one in its place."""

@@ -53,7 +53,7 @@ function M.add_host(name, max_processes, max_mailbox, max_timers, preempt, max_i
 end
 
 M.SLICE, M.LONGEST_TURN = threads.SLICE, threads.LONGEST_TURN
-M.open_factory = threads.open_factory
+M.open_factory, M.reopen_factory = threads.open_factory, threads.reopen_factory
 M.limit_turns = threads.limit_turns
 
 -- In the hub: hosts whose processes live in states of their own.

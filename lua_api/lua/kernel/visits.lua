@@ -218,7 +218,7 @@ end
 
 --- A state is no more: every process in it has ended with this message.
 function M.lose(number, message)
-  local failure = new_fault(kinds.UNAVAILABLE, message)
+  local failure = new_fault(kinds.UNAVAILABLE, message, { retryable = true })
   lost[number] = true
   children_afar.lose(number, failure)
   for _, peer in ipairs(peers.of_state(number)) do
