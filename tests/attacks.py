@@ -552,7 +552,12 @@ ENDLESS = {
     "gsub": hoards("return #('x'):rep(10000000):gsub('x', ('y'):rep(100))"),
     "exploding patterns": blocks("return (('a'):rep(40) .. 'b'):find(('a*'):rep(40) .. 'c')"),
     "table.move": blocks("table.move({}, 1, 1 << 60, 2)"),
-    "table.insert": blocks("local t = {} for i = 0, 61 do t[1 << i] = 1 end table.insert(t, 1, 1)"),
+    "table.insert": blocks(
+        "table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)"
+    ),
+    "table.remove": blocks(
+        "table.remove(setmetatable({}, {__len = function() return 1 << 60 end}), 1)"
+    ),
 }
 
 ATTACKS = {
