@@ -89,8 +89,6 @@ TAKEN = {
         for i = 1, 1e9 do process.send(process.pid(), "m", { t }) end""",
     "a large copy": """local t = {} for i = 1, 30000 do t[i] = { i } end
         for i = 1, 1e9 do process.send(process.pid(), "m", t) end""",
-    "spawns": f"""local held = ("x"):rep({CAP} // 3)
-        for i = 1, 1e9 do assert(process.spawn("app:wait", "{HOST}")) end""",
 }
 
 
@@ -100,12 +98,19 @@ def test_a_process_pays_for_what_the_kernel_takes_for_it(world, body):
     assert ended(world.run(body))
 
 
-def test_processes_are_preempted_after_the_state_was_full(world):
+@pytest.mark.parametrize("extra", range(0, 100_000, 20_000))
+def test_who_fills_the_state_with_processes_ends_or_loses_it(extra):
+    """What is there afterwards is preempted as before."""
+    world = World(max_memory=CAP + extra)
     world.add_main("wait", "process.inbox():receive()")
     world.add_main("other", 'print("other")')
-    assert ended(world.run(TAKEN["spawns"]))
-    for process in world.kernel.processes():
-        world.kernel.request(world.kernel.open_port(), 1, "terminate", None, process.pid)
+    spawns = f"""local held = ("x"):rep({CAP} // 3)
+      for i = 1, 1e9 do assert(process.spawn("app:wait", "{HOST}")) end"""
+    try:
+        end = world.run(spawns)
+    except StateLostError:
+        return
+    assert "not enough memory" in str(end)
     world.run(f"""process.spawn("app:other", "{HOST}")
       for i = 1, 1000000 do end print("done")""")
     assert world.prints == ["other", "done"]

@@ -13,6 +13,7 @@ local scheduler = require("kernel.scheduler")
 local signals = require("kernel.signals")
 local sources = require("kernel.sources")
 local threads = require("kernel.threads")
+local timers = require("kernel.timers")
 
 local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 local getinfo = debug.getinfo
@@ -107,6 +108,7 @@ function M.recover()
   end
   cpu.task, cpu.exhausted = false, false
   signals.finish(debtor, nil, scheduler.memory_fault(cap))
+  timers.forget_dropped()
   return true
 end
 
