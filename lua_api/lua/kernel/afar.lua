@@ -131,22 +131,26 @@ M.link = attach(signals.link, signals.unlink_here, post.LINK)
 
 -- Ending others
 
---- A request that only its target's state can answer: `n` fields follow the pid.
-local function demand(kind, n)
-  return function(task, target, a, b)
-    local ticket = 0
-    if not state.is_hub then
-      ticket = tickets.new(target.state, task)
-    end
-    post.row(target.state, 4 + n, kind, state.number, ticket, target.pid, a, b)
-    if state.is_hub then
-      return true, true
-    end
+function M.terminate(task, target)
+  local ticket = 0
+  if not state.is_hub then
+    ticket = tickets.new(target.state, task)
+  end
+  post.row(target.state, 4, post.TERMINATE, state.number, ticket, target.pid)
+  if state.is_hub then
+    return true, true
   end
 end
 
-M.terminate = demand(post.TERMINATE, 0)
-M.cancel = demand(post.CANCEL, 2)
+--- Whoever asks again and again is refused at some time; Python does not wait to be told.
+function M.cancel(task, target, from, reason)
+  local waits = not task.proc.port
+  local ticket = waits and tickets.new(target.state, task) or 0
+  post.row(target.state, 6, post.CANCEL, state.number, ticket, target.pid, from, reason)
+  if not waits then
+    return true, true
+  end
+end
 
 --- A call to a supervisor; the hub has them all.
 function M.call_supervisor(task, target, verb, argument)

@@ -71,6 +71,14 @@ local function settle(child)
   end
 end
 
+--- Its process is there and counts for itself.
+function M.born(ticket)
+  local child = children[ticket]
+  if child then
+    settle(child)
+  end
+end
+
 --- It has started.
 function M.came_up(ticket, pid, value)
   local child = children[ticket]

@@ -92,29 +92,38 @@ function M.count(number, by)
   end
 end
 
--- asker -> ticket -> the state where a spawn is under way
+-- asker -> ticket -> a spawn under way: the `number` of its state, and whether it is `counted` for its process
 local expected = {}
 
 --- A spawn for `ticket` of the state `asker` is under way in the state `number`.
 function M.expect(asker, ticket, number)
   expected[asker] = expected[asker] or {}
-  expected[asker][ticket] = number
+  expected[asker][ticket] = { number = number, counted = true }
 end
 
---- A spawn is done, whatever came of it: its process counts for itself.
+--- The process of a spawn is there and counts for itself.
+function M.born(asker, ticket)
+  local spawning = expected[asker] and expected[asker][ticket]
+  if spawning and spawning.counted then
+    spawning.counted = false
+    M.count(spawning.number, -1)
+  end
+end
+
+--- A spawn is done, whatever came of it.
 function M.placed(asker, ticket)
-  local number = expected[asker][ticket]
-  expected[asker][ticket] = nil
-  M.count(number, -1)
+  M.born(asker, ticket)
+  if expected[asker] then
+    expected[asker][ticket] = nil
+  end
 end
 
 --- The spawns under way in a state that is no more, as a flat list of askers and tickets.
 function M.forget(number)
   local left = {}
-  expected[number] = nil
   for asker, tickets in next, expected do
-    for ticket, place in next, tickets do
-      if place == number then
+    for ticket, spawning in next, tickets do
+      if spawning.number == number then
         tickets[ticket] = nil
         left[#left + 1] = { asker = asker, ticket = ticket }
       end

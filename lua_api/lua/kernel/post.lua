@@ -7,7 +7,7 @@ local unpack = table.unpack or unpack
 
 local M = {
   ANSWER = 1, -- ticket, value, failure, another value
-  BORN = 2, -- pid, entry: to the hub
+  BORN = 2, -- pid, entry, ticket and asker of the spawn, or ticket of the seat: to the hub
   ENDED = 3, -- pid, result, failure, whether another process took it along, whether it was loading
   -- Requests have the number of the state that asks and its ticket, or ticket 0 for no answer.
   SEND = 4, -- asker, ticket, pid, topic, payload as bytes, sender

@@ -60,7 +60,12 @@ function M.add(proc)
   host.count = host.count + 1
   if not state.is_hub then
     proc.afar = 0
-    post.row(0, 3, post.BORN, proc.pid, proc.program.entry)
+    local spawner = proc.loading
+    if spawner.placed then
+      post.row(0, 5, post.BORN, proc.pid, proc.program.entry, spawner.number, spawner.asker)
+    else
+      post.row(0, 4, post.BORN, proc.pid, proc.program.entry, spawner.seat and spawner.ticket or nil)
+    end
   end
 end
 

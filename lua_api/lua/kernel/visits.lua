@@ -52,12 +52,17 @@ acts[post.ANSWER] = tickets.answer
 
 -- The lives of processes elsewhere
 
-acts[post.BORN] = function(pid, entry)
+acts[post.BORN] = function(pid, entry, ticket, asker)
   local peer = peers.of(pid)
   peer.entry, peer.started = entry, clock.now
   if not lost[peer.state] then
     peers.keep(peer)
     placement.count(peer.state, 1)
+  end
+  if asker then
+    placement.born(asker, ticket)
+  elseif ticket then
+    children_afar.born(ticket)
   end
 end
 
@@ -118,9 +123,15 @@ acts[post.LINK] = for_process(function(proc, _, peer)
   signals.link(proc, peers.of(peer))
 end)
 
-acts[post.CANCEL] = for_process(function(proc, _, from, reason)
+acts[post.CANCEL] = function(asker, ticket, pid, from, reason)
+  local proc = by_pid[pid]
+  local failure = not proc and registry.not_registered(pid) or proc and mailbox.refuse_event(proc)
+  if failure then
+    return reply(asker, ticket, nil, failure)
+  end
   signals.cancel(proc, from, reason)
-end)
+  reply(asker, ticket, true)
+end
 
 acts[post.TERMINATE] = for_process(signals.terminate)
 
