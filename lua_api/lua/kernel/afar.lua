@@ -28,7 +28,7 @@ end
 
 --- Asks the hub who has the name `dest` and makes the request again for the pid.
 -- @param missing makes the answer if nobody has it; without it that is what the hub says
-function M.resolve(task, handler, missing, dest, a, b)
+function M.resolve(task, handler, missing, dest, a, b, c)
   ask_hub(function(pid, failure)
     if not pid then
       if missing then
@@ -36,7 +36,7 @@ function M.resolve(task, handler, missing, dest, a, b)
       end
       return go_on(task, nil, failure)
     elseif task.co ~= false then
-      local ready, value, refusal = handler(task, pid, a, b)
+      local ready, value, refusal = handler(task, pid, a, b, c)
       if ready then
         go_on(task, value, refusal)
       end
@@ -62,14 +62,27 @@ local function send_resolved(task, pid, topic, bytes)
   return true, mailbox.deliver(target, topic, target.port and bytes or wire.decode(bytes), task.proc.pid)
 end
 
---- Sends a payload to a peer and waits until it is in the mailbox.
-function M.send(task, target, topic, payload)
+--- A message that cannot be sent, to somebody who is there.
+local function refuse_resolved(_, _, failure)
+  return true, nil, failure
+end
+
+--- A payload in wire form, or nil and what is wrong with it or with its topic.
+local function prepared(topic, payload)
   if mailbox.is_reserved(topic) then
-    return true, nil, mailbox.reserved(topic)
+    return nil, mailbox.reserved(topic)
   end
   local bytes, refusal = wire.encode(payload)
-  if not bytes then
-    return true, nil, new_fault(kinds.INVALID, refusal)
+  return bytes, not bytes and new_fault(kinds.INVALID, refusal) or nil
+end
+
+--- Sends a payload to a peer and waits until it is in the mailbox.
+function M.send(task, target, topic, payload)
+  local bytes, failure = prepared(topic, payload)
+  if failure and target.name then
+    return M.resolve(task, refuse_resolved, nil, target.name, failure)
+  elseif failure then
+    return true, nil, failure
   elseif target.name then
     return M.resolve(task, send_resolved, nil, target.name, topic, bytes)
   end
