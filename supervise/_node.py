@@ -433,11 +433,11 @@ class Node:
 
     async def ask_to_upgrade(self, entry: str | None) -> list[Outdated]:
         """Ask the processes of an entry, or all, whose code is outdated to upgrade."""
-        self.driver.kick()
         if self._states is not None:
             # What was sent to them before is to be there before.
             self.driver.catch_up()
         found = self.driver.kernel().ask_to_upgrade(entry)
+        self.driver.kick()
         if self._states is not None:
             for more in await self._states.ask(Kernel.ask_to_upgrade, entry):
                 found += more

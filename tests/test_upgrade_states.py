@@ -58,6 +58,17 @@ async def test_a_newer_version_reaches_every_state(files):
         assert await node.upgrade("app:counter") == Upgraded()
 
 
+@pytest.mark.parametrize("host", [host.name for host in HOSTS])
+async def test_what_was_sent_before_the_upgrade_is_there_before_it(files, host):
+    async with node_of(files, hosts=HOSTS) as node, node.open_process() as me:
+        pid = await node.spawn("app:counter", 0, host=host)
+        await run_until_idle(node)
+        me.send(pid, "add")
+        files.write("counter", TAKES_PART, STEP=10)
+        assert await node.upgrade("app:counter") == Upgraded(upgraded=(pid,))
+        assert (await me.receive()).payload == 1
+
+
 async def test_a_faulty_version_reaches_no_state_and_no_new_process(files):
     async with node_of(files, hosts=HOSTS) as node:
         pids = await counters(node)
