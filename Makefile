@@ -17,7 +17,7 @@ VERSIONS := 5.4 5.5 jit
 PLACED := tests/test_lua_*.py tests/test_node.py tests/test_supervisor.py \
   tests/test_supervisor_calls.py tests/test_supervisor_lua.py tests/test_supervisor_stop.py \
   tests/test_python_process.py tests/test_supervised_names.py tests/test_dynamic.py \
-  tests/test_ignore.py tests/test_overload.py
+  tests/test_ignore.py tests/test_upgrade.py tests/test_reload.py tests/test_overload.py
 
 matrix: $(VENV)/.dev
 	failed=; for place in $(PLACEMENTS); do for lua in $(VERSIONS); do \

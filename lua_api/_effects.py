@@ -54,6 +54,18 @@ class Need(Struct, frozen=True):
     name: str
 
 
+class ModuleRequired(Struct, frozen=True):
+    """A process has loaded a module, the first one of this version of its entry.
+
+    Attributes:
+        entry: The entry it runs.
+        module: The name of the module.
+    """
+
+    entry: str
+    module: str
+
+
 class HowEnded(Enum):
     """How a process ended."""
 
@@ -220,4 +232,5 @@ Effect = (
     | SupervisorCalled
     | StateNeeded
     | StateDone
+    | ModuleRequired
 )

@@ -16,6 +16,7 @@ from lua_api._effects import (
     Effect,
     HowEnded,
     LinePrinted,
+    ModuleRequired,
     NameRegistered,
     NameReleased,
     Need,
@@ -172,6 +173,10 @@ def _child_down(
     return ChildDown(ticket, error, _HOW_ENDED[how or 0])
 
 
+def _module_required(entry: str | bytes, module: str | bytes) -> ModuleRequired:
+    return ModuleRequired(as_text(entry), as_text(module))
+
+
 def _state_needed(host: str | bytes) -> StateNeeded:
     return StateNeeded(as_text(host))
 
@@ -193,6 +198,7 @@ _RECORDS: tuple[Callable[..., Effect], ...] = (
     ProcessUpgraded,
     _state_needed,
     StateDone,
+    _module_required,
 )
 
 
@@ -247,6 +253,9 @@ class Kernel:
         lua: Which Lua it is: `"5.4"`, `"5.5"` or `"jit"`.
         new_state: Makes the Lua state (see `new_kernel_state`).
 
+    Attributes:
+        lua: As given.
+
     Raises:
         SuperviseError: lupa comes without this Lua.
     """
@@ -262,6 +271,7 @@ class Kernel:
     ) -> None:
         zone = _encoded_zone(_zones.local_zone_name())
         self._state = LuaState(zone, max_memory, lua, new_state)
+        self.lua = lua
         self._step = self._state.step
         self._use(self._state.kernel)
         self._lua.set_state(number)
@@ -326,7 +336,8 @@ class Kernel:
         """Let time be `now` (seconds) and run for about `budget` requests of processes.
 
         Raises:
-            StateLostError: The state has outgrown its cap, and not because of its Lua processes.
+            StateLostError: Memory ran out in a way that no process can pay for: the state cannot
+                go on.
         """
         posts: list[Any]
         busy, wake_at, rows, *posts = self._step(round(now * NANOSECONDS), budget)
@@ -500,16 +511,25 @@ class Kernel:
         )
         return None if outcome is True else as_text(outcome[1])
 
+    def renew_source(
+        self, kind: str, name: str, path: str, text: bytes, method: str = "main"
+    ) -> None:
+        """Bring a newer text of an entry or a module, if the kernel has an older one.
+
+        Args: as `provide_source`. A text with a syntax error changes nothing.
+        """
+        self._lua.renew_source(kind.encode(), _text(name), b"@" + _text(path), text, _text(method))
+
     def refuse_source(self, kind: str, name: str, fault_kind: str, message: str) -> None:
         """Say that a source cannot be had; whoever waits for it gets this error."""
         self._lua.refuse_source(kind.encode(), _text(name), fault_kind.encode(), _text(message))
 
-    def confirm_source(self, entry: str) -> None:
-        """Say that the kernel has the newest versions of an entry and of its modules.
-
-        It answers a `Need` of the kind `"upgrade"`, as `refuse_source` does.
-        """
-        self._lua.confirm_source(_text(entry))
+    def answer_upgrade(self, entry: str, fault: Fault | None) -> None:
+        """Answer a `Need` of the kind `"upgrade"`: the newest versions are there, or why not."""
+        if fault is None:
+            self._lua.confirm_source(_text(entry))
+        else:
+            self.refuse_source("upgrade", entry, fault.kind, fault.message)
 
     def ask_to_upgrade(self, entry: str | None = None) -> list[Outdated]:
         """Ask processes to upgrade whose code is outdated.
@@ -525,11 +545,6 @@ class Kernel:
             Outdated(pid, as_text(entry), asked, ticket or None)
             for pid, entry, asked, ticket in rows
         ]
-
-    def requirers(self) -> set[tuple[str, str]]:
-        """Pairs of an entry and a module that a live process of that entry has loaded."""
-        pairs = _rows(self._lua.requirers())
-        return {(as_text(entry), as_text(module)) for entry, module in pairs}
 
     def provide_zone(self, name: str) -> None:
         """Bring the time zone that the kernel needs, or say that there is none of this name."""

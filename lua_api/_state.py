@@ -57,7 +57,7 @@ class LuaState:
         """Let time be `now` (nanoseconds) and run for about `budget` requests.
 
         Raises:
-            StateLostError: The state has outgrown its cap, and not by its Lua processes.
+            StateLostError: Memory ran out in a way that no process can pay for.
         """
         if self._hook is not None:
             self._hook.looks = 0
@@ -86,27 +86,28 @@ class LuaState:
         except self._module.LuaMemoryError:
             exhausted = True
         if exhausted:
-            self._recover(lost=False)
+            self._recover()
         kernel.answer_first()
         outcome: StepResult = kernel.finish_step()
         return outcome
 
     def _fit(self) -> None:
-        """Bring the state under its cap again, after what Python did to it."""
+        """Make sure that the state is under its cap, after what came from outside."""
         cap = self._cap
         if not cap.is_exceeded():
             return
         self.kernel.collect_garbage()
         if cap.is_exceeded():
-            self._recover(lost=True)
-        if cap.is_exceeded():
             raise StateLostError(
-                f"max_memory of {cap.limit} bytes is exceeded by what Python keeps in the Lua "
-                "state, such as unread messages for Python processes: receive them, or raise it"
+                f"what came from outside does not fit in (max_memory of {cap.limit} bytes)"
             )
 
-    def _recover(self, *, lost: bool) -> None:
-        address: Any = self.kernel.recover(lost)
+    def _recover(self) -> None:
+        if not self.kernel.recover():
+            raise StateLostError(
+                f"the kernel ran out of memory (max_memory of {self._cap.limit} bytes)"
+            )
+        address: Any = self.kernel.reopen_factory()
         if address is not None and self._hook is not None:
             self._hook.attach(address.decode())
         # To build a string Lua takes no garbage away first, but gives up.

@@ -29,9 +29,9 @@ class HostSpec:
             no limit by default. One that runs more is ended. Counted in steps of 10,000; needs
             `preempt`.
         max_instructions: How many instructions a process may run in its whole life; as above.
-        max_memory: How many bytes the Lua state of the host may take; no limit by default. The
-            process that finds no more memory is ended. Hosts of a node share one state, and the
-            smallest limit counts.
+        max_memory: How many bytes a Lua state of the host may take; no limit by default. The
+            process that finds no more memory is ended; if that is not enough, the state is given
+            up with every process in it, and replaced. A host with a limit has states of its own.
         workers: On how many threads of their own the processes run, in parallel with Python and
             each other. 0 by default: they run on the thread of trio.
         isolation: `"shared"`, the default: processes share a Lua state. `"private"`: each has its
@@ -71,4 +71,9 @@ class HostSpec:
     @property
     def has_own_states(self) -> bool:
         """Whether its processes live in Lua states of their own, and not in that of the node."""
-        return self.workers > 0 or self.isolation == "private" or self.lua != "5.4"
+        return (
+            self.workers > 0
+            or self.isolation == "private"
+            or self.lua != "5.4"
+            or self.max_memory < math.inf
+        )

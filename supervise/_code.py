@@ -1,23 +1,25 @@
-"""The Lua code that a node runs, and newer versions: read, tried, only then loaded. No trio."""
+"""The Lua code that a node runs, and newer versions: read, tried, only then loaded. No trio.
+
+There is one version of each file, whichever Lua states run it: a state that needs a file for the
+first time gets what the others have. What is new reaches all of them, or none.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import threading
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from lua_api import Fault, Need
+from lua_api import Fault, ModuleRequired, Need
 from supervise._errors import SpawnError, fault_text
-from supervise._loader import Loader
 from supervise._sources import Source, SourceError, Sources
+from supervise._trial import Key, Reading, Trial, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from lua_api import Kernel
-
-Key: TypeAlias = tuple[str, str]
-"""A kind, `"entry"` or `"module"`, and a name."""
 
 
 class Refresh(Struct, frozen=True):
@@ -32,75 +34,79 @@ class Refresh(Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-class _Trial(Struct, frozen=True):
-    """A file that was run apart from everything else, with the newest of what it requires."""
-
-    fault: str | None
-    sources: Mapping[Key, Source]
-
-
 class Code:
-    """What a kernel has of the sources of its node.
+    """What the Lua states of a node run.
 
     Args:
-        kernel: The kernel.
-        sources: Where its code is from.
+        sources: Where the code is from.
+        lua: Which Lua tries an entry that nothing has run.
+        renew: Brings a newer source to every state that has an older one.
     """
 
-    def __init__(self, kernel: Kernel, sources: Sources) -> None:
-        self._kernel = kernel
+    def __init__(self, sources: Sources, lua: str, renew: Callable[[Key, Source], None]) -> None:
         self._sources = sources
+        self._lua = lua
+        self._renew = renew
+        # What states need is brought to them on their threads.
+        self._lock = threading.Lock()
         self._loaded: dict[Key, Source] = {}
+        self._versions: dict[Key, frozenset[str]] = {}
+        self._required: dict[str, frozenset[str]] = {}
         self._refused: dict[Key, Mapping[Key, Source]] = {}
 
-    def provide(self, kernel: Kernel, need: Need) -> None:
-        """Bring an entry or a module to a kernel of the node, or newer versions of them."""
-        if kernel is not self._kernel:
-            self._provide_elsewhere(kernel, need)
-            return
-        try:
-            if need.kind == "upgrade":
-                self.load_newest(need.name)
-                self._kernel.confirm_source(need.name)
-            else:
-                self._load((need.kind, need.name), self._read((need.kind, need.name)))
-        except SourceError as exc:
-            self._kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
-        except SpawnError as exc:
-            message = fault_text(exc.fault)
-            self._kernel.refuse_source(need.kind, need.name, exc.fault.kind, message)
+    def serve(self, kernel: Kernel, effect: Need | ModuleRequired) -> None:
+        """Bring a kernel of the node what it needs, newer versions apart; on any thread."""
+        if isinstance(effect, ModuleRequired):
+            self._note(effect)
+        elif effect.kind == "zone":
+            kernel.provide_zone(effect.name)
+        else:
+            self._provide(kernel, effect)
 
-    def _provide_elsewhere(self, kernel: Kernel, need: Need) -> None:
-        """Bring what another Lua state of the node needs, as the files are now; on any thread."""
-        kind = "entry" if need.kind == "upgrade" else need.kind
+    def _provide(self, kernel: Kernel, need: Need) -> None:
+        key = (need.kind, need.name)
+        with self._lock:
+            try:
+                source = self._loaded.get(key) or self._read(key)
+            except SourceError as exc:
+                kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
+                return
+            if kernel.provide_source(*key, source.path, source.text, source.main) is None:
+                self._loaded[key] = source
+                self._runs_in(key, kernel.lua)
+
+    def _note(self, required: ModuleRequired) -> None:
+        """Remember what an entry requires, for when that changes."""
+        with self._lock:
+            known = self._required.get(required.entry, frozenset())
+            self._required[required.entry] = known | {required.module}
+
+    def find_newest(self, entry: str) -> Fault | None:
+        """As `load_newest`, for a process that upgrades itself; returns what is wrong."""
         try:
-            source = self._read((kind, need.name))
+            self.load_newest(entry)
         except SourceError as exc:
-            kernel.refuse_source(need.kind, need.name, exc.kind, str(exc))
-            return
-        fault = kernel.provide_source(kind, need.name, source.path, source.text, source.main)
-        if need.kind == "upgrade":
-            if fault is None:
-                kernel.confirm_source(need.name)
-            else:
-                kernel.refuse_source(need.kind, need.name, "Invalid", fault)
+            return Fault(str(exc), exc.kind)
+        except SpawnError as exc:
+            return Fault(fault_text(exc.fault), exc.fault.kind)
+        return None
 
     def load_newest(self, entry: str) -> None:
         """Load the newest versions of an entry and of what it requires.
 
         Raises:
             SourceError: There is no such entry.
-            SpawnError: It is faulty; the old version stays.
+            SpawnError: It is faulty; the old version stays, in every state.
         """
         key = ("entry", entry)
-        reading = _Reading(self._read)
+        reading = Reading(self._read)
         changed = self._changed(reading)
         if changed or key not in self._loaded:
             reading.find(key)
-            trial = self._try_out(reading, key, self._required_by({entry}, changed))
+            trial = self._try_out(reading, key, self._required_by(entry, changed))
             if trial.fault is not None:
                 raise SpawnError(entry, Fault(trial.fault, "Invalid"))
-            self._load_all(trial.sources)
+            self._load_all(trial)
 
     def refresh(self) -> Refresh:
         """Load the newest version of every file that changed.
@@ -108,59 +114,53 @@ class Code:
         What is faulty is not loaded, nor what it shares a changed module with: their old versions
         go together.
         """
-        reading = _Reading(self._read)
+        reading = Reading(self._read)
         changed = self._changed(reading)
-        modules = {name for kind, name in changed if kind == "module"}
-        users = {entry for entry, module in self._kernel.requirers() if module in modules}
+        users = {entry for entry in tuple(self._required) if self._required_by(entry, changed)}
         keys = {key for key in changed if key[0] == "entry"} | {("entry", user) for user in users}
         trials = {
-            key: self._try_out(reading, key, self._required_by({key[1]}, changed))
+            key: self._try_out(reading, key, self._required_by(key[1], changed))
             for key in sorted(keys)
         }
         tried = {key for trial in trials.values() for key in trial.sources}
         for key in sorted(changed - tried):
             trials[key] = self._try_out(reading, key, ())
-        refused = _refused(trials, changed)
+        held = refused(trials, changed)
         faults = self._new_faults(trials)
-        fine = [trial.sources for key, trial in trials.items() if key not in refused]
-        loaded = [path for sources in fine for path in self._load_all(sources)]
+        fine = [trial for key, trial in trials.items() if key not in held]
+        loaded = [path for trial in fine for path in self._load_all(trial)]
         return Refresh(tuple(sorted(loaded)), tuple(faults))
 
     def _read(self, key: Key) -> Source:
         kind, name = key
         return self._sources.entry(name) if kind == "entry" else self._sources.module(name)
 
-    def _changed(self, reading: _Reading) -> set[Key]:
+    def _changed(self, reading: Reading) -> set[Key]:
         """What is loaded in an older version than is there; what is not there any more stays."""
         return {
             key
-            for key, source in self._loaded.items()
+            for key, source in self._snapshot().items()
             if (newest := reading.get(key)) is not None and newest.text != source.text
         }
 
-    def _required_by(self, entries: set[str], changed: set[Key]) -> Iterable[str]:
-        """The changed modules that live processes of these entries have loaded."""
-        pairs = self._kernel.requirers() if changed else ()
-        return sorted(
-            module for entry, module in pairs if entry in entries and ("module", module) in changed
-        )
+    def _snapshot(self) -> dict[Key, Source]:
+        with self._lock:
+            return dict(self._loaded)
 
-    def _try_out(self, reading: _Reading, key: Key, modules: Iterable[str]) -> _Trial:
-        used: dict[Key, Source] = {}
+    def _required_by(self, entry: str, changed: set[Key]) -> list[str]:
+        """The changed modules that processes of this version of an entry have loaded."""
+        required = self._required.get(entry, ())
+        return sorted(module for module in required if ("module", module) in changed)
 
-        def find(wanted: Key) -> Source:
-            used[wanted] = reading.find(wanted)
-            return used[wanted]
+    def _try_out(self, reading: Reading, key: Key, modules: Iterable[str]) -> Trial:
+        return Trial(reading, key, modules, self._versions_of)
 
-        loader = Loader(lambda name: find(("module", name)))
-        fault = _fault(loader, key, find(key))
-        for name in modules:
-            # What `main` requires later is loaded here by itself.
-            if fault is None and ("module", name) not in used:
-                fault = _fault(loader, ("module", name), find(("module", name)))
-        return _Trial(fault, used)
+    def _versions_of(self, key: Key) -> frozenset[str]:
+        """In which Lua a file runs, or would first."""
+        nowhere = frozenset({self._lua} if key[0] == "entry" else ())
+        return self._versions.get(key, nowhere)
 
-    def _new_faults(self, trials: Mapping[Key, _Trial]) -> list[str]:
+    def _new_faults(self, trials: Mapping[Key, Trial]) -> list[str]:
         before, self._refused = self._refused, {}
         faults: dict[str, None] = {}
         for key, trial in trials.items():
@@ -170,77 +170,27 @@ class Code:
                     faults[trial.fault] = None
         return list(faults)
 
-    def _load_all(self, sources: Mapping[Key, Source]) -> list[str]:
-        """Load what is newer; returns the paths of it."""
-        return [
-            source.path
-            for key, source in sources.items()
-            if self._text(key) != source.text and self._load(key, source)
-        ]
+    def _runs_in(self, key: Key, lua: str) -> None:
+        self._versions[key] = self._versions.get(key, frozenset()) | {lua}
 
-    def _text(self, key: Key) -> bytes | None:
-        loaded = self._loaded.get(key)
-        return None if loaded is None else loaded.text
+    def _load_all(self, trial: Trial) -> list[str]:
+        """Load what is newer; returns the paths of what takes the place of an older version."""
+        replaced = []
+        for key, source in trial.sources.items():
+            old = self._swap(key, source)
+            if old is not None and old.text != source.text:
+                self._renew(key, source)
+                replaced.append(source.path)
+        with self._lock:
+            for key, lua in trial.tried:
+                self._runs_in(key, lua)
+        return replaced
 
-    def _load(self, key: Key, source: Source) -> bool:
-        """Bring a source to the kernel; returns whether it takes the place of an older one."""
-        fault = self._kernel.provide_source(*key, source.path, source.text, source.main)
-        if fault is not None:
-            return False
-        is_newer = key in self._loaded
-        self._loaded[key] = source
-        return is_newer
-
-
-class _Reading:
-    """Files as they are at one moment: each is read once."""
-
-    def __init__(self, read: Callable[[Key], Source]) -> None:
-        self._read = read
-        self._found: dict[Key, Source | SourceError] = {}
-
-    def find(self, key: Key) -> Source:
-        """The source.
-
-        Raises:
-            SourceError: There is none.
-        """
-        if key not in self._found:
-            try:
-                self._found[key] = self._read(key)
-            except SourceError as exc:
-                self._found[key] = exc
-        found = self._found[key]
-        if isinstance(found, SourceError):
-            raise found
-        return found
-
-    def get(self, key: Key) -> Source | None:
-        """The source, or None."""
-        try:
-            return self.find(key)
-        except SourceError:
-            return None
-
-
-def _fault(loader: Loader, key: Key, source: Source) -> str | None:
-    kind, name = key
-    loaded = loader.load(name, source)
-    if isinstance(loaded, str):
-        return loaded
-    if kind == "entry" and not loaded:
-        last_line = source.text.rstrip().count(b"\n") + 1
-        return f"{source.path}:{last_line}: {source.main} is missing"
-    return None
-
-
-def _refused(trials: Mapping[Key, _Trial], changed: set[Key]) -> set[Key]:
-    """What is faulty, and what shares a changed module with it, and so on."""
-    modules = {key for key in changed if key[0] == "module"}
-    refused = {key for key, trial in trials.items() if trial.fault is not None}
-    while True:
-        held = {part for key in refused for part in (key, *trials[key].sources) if part in modules}
-        more = {key for key, trial in trials.items() if not held.isdisjoint(trial.sources)}
-        if more <= refused:
-            return refused
-        refused |= more
+    def _swap(self, key: Key, source: Source) -> Source | None:
+        with self._lock:
+            old = self._loaded.get(key)
+            self._loaded[key] = source
+            if key[0] == "entry" and old != source:
+                # Its processes say anew what they require.
+                self._required.pop(key[1], None)
+        return old

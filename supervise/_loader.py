@@ -32,11 +32,12 @@ class Loader:
     Args:
         find_module: Where modules come from that the files require; raises a `SourceError` for
             those that are nowhere.
+        lua: Which Lua it is tried in.
     """
 
-    def __init__(self, find_module: Callable[[str], Source]) -> None:
+    def __init__(self, find_module: Callable[[str], Source], lua: str = "5.4") -> None:
         self._find_module = find_module
-        self._kernel = Kernel()
+        self._kernel = Kernel(lua=lua)
         self._kernel.add_host(_HOST, max_processes=1_000_000, max_mailbox=1_000_000)
         self._port = self._kernel.open_system_port()
         self._tickets = 0

@@ -16,6 +16,7 @@ from lua_api import (
     HowEnded,
     Kernel,
     LinePrinted,
+    ModuleRequired,
     NameRegistered,
     NameReleased,
     Need,
@@ -56,8 +57,10 @@ if TYPE_CHECKING:
     from specs import AnySupervisorSpec, HostSpec
     from supervise._events import Event as SupervisionEvent
     from supervise._lifecycle import LifecycleEvent
+    from supervise._sources import Source
     from supervise._states import States
     from supervise._supervisor import Supervisor
+    from supervise._trial import Key
     from supervise._upgrade import Upgraded
 
 
@@ -78,7 +81,7 @@ class Node:
         self.driver = Driver(kernel, self._on_effect, self._on_step)
         self._kernel = kernel
         self.life = Life(self)
-        self.code = Code(kernel, sources)
+        self.code = Code(sources, hosts[0].lua if hosts else "5.4", self._renew)
         self._hosts = hosts
         self._output = output
         self._subscribers = Subscribers(self._watch)
@@ -94,7 +97,7 @@ class Node:
         # Who has one Lua state does not wait for what several need.
         from supervise._states import States  # noqa: PLC0415
 
-        states = self.driver.states = States(self.driver, self._kernel, hosts, epoch, self._provide)
+        states = self.driver.states = States(self.driver, self._kernel, hosts, epoch, self.code)
         return states
 
     # Processes
@@ -225,7 +228,8 @@ class Node:
     async def upgrade(self, entry: str) -> Upgraded:
         """Load the newest version of an entry, and of what it requires, for all of its processes.
 
-        It is tried first, apart from everything else. New processes get it at once. A running one
+        It is tried first, apart from everything else, in each Lua that runs it: it reaches all Lua
+        states of the node, or none. New processes get it at once. A running one
         that has called `process.upgrades()` is asked to upgrade, and waited for; a supervised one
         that has not is restarted by its supervisor, one by one and without counting as a restart;
         any other runs on as it is. Cancelled, it waits no more; who was asked is still asked.
@@ -247,6 +251,7 @@ class Node:
         self.driver.kernel()
         self.code.load_newest(entry)
         with Upgrade(self, entry) as upgrade:
+            await upgrade.ask()
             await upgrade.restart_supervised()
             await upgrade.wait_for_asked()
         await trio.lowlevel.cancel_shielded_checkpoint()
@@ -438,10 +443,17 @@ class Node:
         """A Python process has ended."""
         self._processes.pop(process.pid, None)
 
-    def ask_to_upgrade(self, entry: str | None) -> list[Outdated]:
+    async def ask_to_upgrade(self, entry: str | None) -> list[Outdated]:
         """Ask the processes of an entry, or all, whose code is outdated to upgrade."""
+        if self._states is not None:
+            # What was sent to them before is to be there before.
+            self.driver.catch_up()
+        found = self.driver.kernel().ask_to_upgrade(entry)
         self.driver.kick()
-        return self.driver.kernel().ask_to_upgrade(entry)
+        if self._states is not None:
+            for more in await self._states.ask(Kernel.ask_to_upgrade, entry):
+                found += more
+        return found
 
     def first_host(self) -> str:
         """The host of a Lua child that names none."""
@@ -477,15 +489,14 @@ class Node:
             self.life.need_trees().on_child_down(effect)
         elif isinstance(effect, ChildUp):
             self.life.need_trees().on_child_up(effect)
-        elif isinstance(effect, Need):
-            self._provide(self._kernel, effect)
-            self.driver.kick()
+        elif isinstance(effect, Need | ModuleRequired):
+            self._on_source(effect)
+        elif isinstance(effect, StateNeeded | StateDone):
+            self._on_state(effect)
         elif isinstance(effect, SupervisorCalled):
             self.life.need_trees().on_call(effect)
         elif isinstance(effect, PortEnded):
             self._on_port_ended(effect)
-        elif isinstance(effect, StateNeeded | StateDone):
-            self._on_state(effect)
         else:
             self._tell(cast("LifecycleEvent", effect))
 
@@ -516,12 +527,19 @@ class Node:
         if self._states is not None:
             self._states.watch(on=on)
 
-    def _provide(self, kernel: Kernel, need: Need) -> None:
-        """Bring what a kernel needs; called on the thread that runs it."""
-        if need.kind == "zone":
-            kernel.provide_zone(need.name)
+    def _on_source(self, effect: Need | ModuleRequired) -> None:
+        if isinstance(effect, Need) and effect.kind == "upgrade":
+            self._kernel.answer_upgrade(effect.name, self.code.find_newest(effect.name))
         else:
-            self.code.provide(kernel, need)
+            self.code.serve(self._kernel, effect)
+        self.driver.kick()
+
+    def _renew(self, key: Key, source: Source) -> None:
+        """Bring a newer source to every Lua state that has an older one."""
+        renewed = (*key, source.path, source.text, source.main)
+        self._kernel.renew_source(*renewed)
+        if self._states is not None:
+            self._states.tell("renew_source", *renewed)
 
 
 _Output: TypeAlias = Callable[[str, str], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -72,10 +71,6 @@ async def open_node(
     sources = Sources(roots, entries or {})
     now = trio.current_time()
     epoch = time.time() - now
-    max_memory = min(
-        (host.max_memory for host in hosts if not host.has_own_states), default=math.inf
-    )
-    kernel = Kernel(now, epoch, max_memory)
-    node = Node(kernel, sources, hosts, output, epoch)
+    node = Node(Kernel(now, epoch), sources, hosts, output, epoch)
     async with node.running():
         yield node

@@ -63,6 +63,7 @@ async def reload_on_change(
             tell(f"not reloaded: {fault}; the old version runs on")
         if refresh.loaded:
             with Upgrade(node) as upgrade:
+                await upgrade.ask()
                 await upgrade.restart_supervised()
                 with trio.move_on_after(PATIENCE):
                     await upgrade.wait_for_asked()

@@ -6,14 +6,17 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import Struct
 
-from lua_api import Effect, Kernel, Need
+from lua_api import Effect, Kernel, ModuleRequired, Need
 
 if TYPE_CHECKING:
     from specs import HostSpec
+
+T = TypeVar("T")
 
 # Requests of Lua processes a turn: about a millisecond.
 BUDGET = 1000
@@ -29,11 +32,13 @@ class Turn(Struct, frozen=True):
         effects: What the node may want to know, in order.
         posts: What other states are to receive: the number of each, and the bytes for it.
         refused: What came for a state that is no more.
+        answers: To be called with nothing on trio's thread: they tell what was asked.
     """
 
     effects: list[Effect] = []
     posts: tuple[tuple[int, bytes], ...] = ()
     refused: tuple[bytes, ...] = ()
+    answers: tuple[Callable[[], None], ...] = ()
 
 
 class State:
@@ -43,7 +48,7 @@ class State:
         number: Its number; no other state of the node ever has it.
         host: The host that it runs.
         make: Makes its kernel.
-        provide: Gives a kernel the source or the zone that it needs.
+        serve: Gets what its kernel needs.
         wake: Called, from any thread, when there is something for it to do.
 
     Attributes:
@@ -56,7 +61,7 @@ class State:
         number: int,
         host: HostSpec,
         make: Callable[[State], Kernel],
-        provide: Callable[[Kernel, Need], None],
+        serve: Callable[[State, Kernel, Need | ModuleRequired], None],
         wake: Callable[[State], None],
     ) -> None:
         self.number = number
@@ -66,9 +71,10 @@ class State:
         self.queued = False
         self.kernel: Kernel | None = None
         self._make = make
-        self._provide = provide
+        self._serve = serve
         self._wake = wake
         self._orders: deque[tuple[str, tuple[object, ...], dict[str, object]]] = deque()
+        self._questions: deque[tuple[Callable[[Any], None], Callable[..., Any], Any]] = deque()
         self._closing = self._closed = False
 
     def receive(self, posted: bytes) -> None:
@@ -79,6 +85,13 @@ class State:
     def tell(self, method: str, *args: object, **options: object) -> None:
         """Have it call a method of its kernel in its next turn."""
         self._orders.append((method, args, options))
+        self._wake(self)
+
+    def ask(
+        self, on_answer: Callable[[T | None], None], method: Callable[..., T], *args: object
+    ) -> None:
+        """As `tell`, for a method that answers; `on_answer` gets None if it is no more."""
+        self._questions.append((on_answer, method, args))
         self._wake(self)
 
     def close(self) -> None:
@@ -110,18 +123,26 @@ class State:
         while self._orders:
             method, args, options = self._orders.popleft()
             getattr(kernel, method)(*args, **options)
+        answers = self._answer_questions(kernel)
         step = kernel.step(now, BUDGET)
         effects: list[Effect] = []
         for effect in step.effects:
-            if isinstance(effect, Need):
-                self._provide(kernel, effect)
+            if isinstance(effect, Need | ModuleRequired):
+                self._serve(self, kernel, effect)
             else:
                 effects.append(effect)
         self.busy = step.busy or len(effects) < len(step.effects) or bool(self._orders)
         self.wake_at = math.inf if step.wake_at is None else step.wake_at
         if self._closing and not self.busy:
             self._closed, self.kernel, self.wake_at = True, None, math.inf
-        return Turn(effects, step.posts)
+        return Turn(effects, step.posts, answers=answers)
+
+    def _answer_questions(self, kernel: Kernel | None) -> tuple[Callable[[], None], ...]:
+        answers = []
+        while self._questions:
+            on_answer, method, args = self._questions.popleft()
+            answers.append(partial(on_answer, None if kernel is None else method(kernel, *args)))
+        return tuple(answers)
 
     def _refuse(self) -> Turn:
         refused = []
@@ -129,7 +150,7 @@ class State:
             method, args, _ = self._orders.popleft()
             if method == "receive":
                 refused.append(cast("bytes", args[0]))
-        return Turn(refused=tuple(refused))
+        return Turn(refused=tuple(refused), answers=self._answer_questions(None))
 
 
 class Rota:

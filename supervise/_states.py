@@ -14,20 +14,24 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
 
 import trio
 from msgspec import structs
 
-from lua_api import Kernel, Need, ProcessInfo, Statistics
+from lua_api import Kernel, ModuleRequired, Need, ProcessInfo, StateLostError, Statistics
 from supervise._host_limits import host_limits
+from supervise._question import Question
 from supervise._state import Rota, State, Turn
 from supervise._statistics import StateStatistics
 from supervise._worker import Worker
 
 if TYPE_CHECKING:
     from specs import HostSpec
+    from supervise._code import Code
     from supervise._driver import Driver
+
+T = TypeVar("T")
 
 _Sight: TypeAlias = tuple[State, Statistics, list[ProcessInfo]]
 
@@ -61,7 +65,7 @@ class States:
         hub: The kernel of state 0.
         hosts: The hosts that have states of their own.
         epoch: The unix time in seconds at which trio's clock showed 0.
-        provide: Gives a kernel the source or the zone that it needs; called on any thread.
+        code: What they run.
     """
 
     def __init__(
@@ -70,12 +74,12 @@ class States:
         hub: Kernel,
         hosts: Sequence[HostSpec],
         epoch: float,
-        provide: Callable[[Kernel, Need], None],
+        code: Code,
     ) -> None:
         self._driver = driver
         self._hub = hub
         self._epoch = epoch
-        self._provide = provide
+        self._code = code
         clock = trio.lowlevel.current_clock()
         self._clock = clock.current_time
         # Trio's own clock has no public name.
@@ -85,8 +89,9 @@ class States:
         self._states: dict[int, State] = {}
         self._worker_of: dict[State, Worker | None] = {}
         self._rota = Rota()
-        # What workers brought: turns, and states with what their turns raised.
-        self._brought: deque[Turn | tuple[State, Exception]] = deque()
+        # What threads have left to do for trio's.
+        self._brought: deque[Callable[[], None]] = deque()
+        self._questions: set[Question[Any]] = set()
         self._known: dict[Worker, list[_Sight]] = {}
         self._watched = False
         self._groups = {host.name: self._open_group(host) for host in hosts}
@@ -108,7 +113,13 @@ class States:
     def _open_state(self, group: _Group, worker: Worker | None) -> None:
         runs_alone = worker is not None and not self._in_lock_step
         wake = worker.wake if worker is not None and runs_alone else self._wake
-        state = State(next(self._numbers), group.host, self._new_kernel, self._provide, wake)
+        state = State(
+            next(self._numbers),
+            group.host,
+            self._new_kernel,
+            self._serve,
+            wake,
+        )
         self._states[state.number] = state
         self._worker_of[state] = worker
         state.tell("watch", on=self._watched)
@@ -183,15 +194,11 @@ class States:
             self._take_turn(state, now)
             if state.busy:
                 break
-        return bool(self._rota)
+        return bool(self._rota or self._brought)
 
     def _take_what_workers_brought(self) -> None:
         while self._brought:
-            brought = self._brought.popleft()
-            if isinstance(brought, Turn):
-                self._take(brought)
-            else:
-                self._fail(*brought)
+            self._brought.popleft()()
 
     def _take_turn(self, state: State, now: float) -> None:
         worker = self._worker_of.get(state)
@@ -214,6 +221,8 @@ class States:
         self.route(turn.posts)
         for posted in turn.refused:
             self._refuse(posted)
+        for answer in turn.answers:
+            answer()
 
     # On the threads of the workers
 
@@ -225,20 +234,50 @@ class States:
                 for_trio.append((number, posted))
             else:
                 beside.append((state, posted))
-        if turn.effects or for_trio or turn.refused:
+        if turn.effects or for_trio or turn.refused or turn.answers:
             # First: the hub is to know before others what they may ask it about.
-            self._brought.append(Turn(turn.effects, tuple(for_trio), turn.refused))
-            self._call_trio()
+            self._bring(partial(self._take, structs.replace(turn, posts=tuple(for_trio))))
         for state, posted in beside:
             state.receive(posted)
 
     def _on_failure(self, state: State, failure: Exception) -> None:
-        self._brought.append((state, failure))
-        self._call_trio()
+        self._bring(partial(self._fail, state, failure))
+
+    def _serve(self, state: State, kernel: Kernel, effect: Need | ModuleRequired) -> None:
+        if isinstance(effect, Need) and effect.kind == "upgrade":
+            self._bring(partial(self._upgrade, state, effect.name))
+        else:
+            self._code.serve(kernel, effect)
+
+    def _bring(self, task: Callable[[], None]) -> None:
+        self._brought.append(task)
+        if not self._in_lock_step:
+            self._call_trio()
 
     def _call_trio(self) -> None:
         with suppress(trio.RunFinishedError):
             self._token.run_sync_soon(self._driver.call_states, idempotent=True)
+
+    # Questions and code
+
+    def tell(self, method: str, *args: object) -> None:
+        """Have every state call a method of its kernel."""
+        for state in self._states.values():
+            state.tell(method, *args)
+
+    async def ask(self, method: Callable[..., T], *args: object) -> list[T]:
+        """What a method of every kernel answers, of those states that do not get lost meanwhile."""
+        question: Question[T] = Question(self._states.values())
+        self._questions.add(question)
+        try:
+            for state in self._states.values():
+                state.ask(partial(question.answer, state), method, *args)
+            return await question.answers()
+        finally:
+            self._questions.remove(question)
+
+    def _upgrade(self, state: State, entry: str) -> None:
+        state.tell("answer_upgrade", entry, self._code.find_newest(entry))
 
     # Lost states
 
@@ -266,7 +305,10 @@ class States:
         return f"lost: its thread did not come back within max_block, {limit} seconds"
 
     def _fail(self, state: State, failure: Exception) -> None:
-        self._lose(state, f"broken: {type(failure).__name__}: {failure}")
+        if isinstance(failure, StateLostError):
+            self._lose(state, f"lost: {failure}")
+        else:
+            self._lose(state, f"broken: {type(failure).__name__}: {failure}")
 
     def _lose(self, state: State, how: str) -> None:
         """Tell everybody that a state is no more, and open another one in its place."""
@@ -274,6 +316,8 @@ class States:
             return
         worker = self._worker_of.pop(state)
         state.abandon()
+        for question in self._questions:
+            question.answer(state, None)
         message = f"Lua state {state.number} of host {state.host.name} is {how}"
         logger.error("%s", message)
         self._hub.set_time(self._clock())
@@ -367,6 +411,8 @@ class States:
         """End all threads. One that does not come back is left behind."""
         workers = [worker for group in self._groups.values() for worker in group.workers]
         self._groups = {}
+        for question in self._questions:
+            question.close()
         for worker in workers:
             worker.stop()
         deadline = time.monotonic() + _FAREWELL

@@ -39,7 +39,6 @@ class Statistics(Struct, frozen=True):
         names: Registered names.
         timers: Timers that have not gone off.
         lua_bytes: Memory of all Lua states.
-        max_memory: How much the Lua state of the node itself may take.
         states: Each Lua state, the hub first.
     """
 
@@ -47,7 +46,6 @@ class Statistics(Struct, frozen=True):
     names: int
     timers: int
     lua_bytes: int
-    max_memory: float
     states: tuple[StateStatistics, ...]
 
 
@@ -61,7 +59,6 @@ def node_statistics(
         hub.names,
         sum(one.timers for one in everything),
         sum(one.lua_bytes for one in everything),
-        hub.max_memory,
         (
             StateStatistics(0, None, None, hub.processes, hub.lua_bytes, hub.max_memory),
             *(state for state, _ in others),

@@ -33,7 +33,7 @@ class Upgraded(Struct, frozen=True):
 
 
 class Upgrade:
-    """One upgrade of what is outdated: who takes part is asked when it is entered.
+    """One upgrade of what is outdated, within its block.
 
     Args:
         node: The node.
@@ -51,13 +51,16 @@ class Upgrade:
 
     def __enter__(self) -> Self:
         self._news = self._events.enter_context(self._node.subscribe())
-        self._rows = self._node.ask_to_upgrade(self._entry)
-        self._outdated = dict.fromkeys(row.pid for row in self._rows)
-        self._asked = {row.pid for row in self._rows if row.asked}
         return self
 
     def __exit__(self, *_: object) -> None:
         self._events.close()
+
+    async def ask(self) -> None:
+        """Ask who takes part. First."""
+        self._rows = await self._node.ask_to_upgrade(self._entry)
+        self._outdated = dict.fromkeys(row.pid for row in self._rows)
+        self._asked = {row.pid for row in self._rows if row.asked}
 
     async def restart_supervised(self) -> None:
         """Have those restarted, one by one, who take no part and have a supervisor."""
@@ -72,8 +75,9 @@ class Upgrade:
 
     def result(self) -> Upgraded:
         """How far it has come."""
+        upgraded = set(self._upgraded)
         return Upgraded(
-            tuple(self._upgraded),
+            tuple(row.pid for row in self._rows if row.pid in upgraded),
             tuple(self._restarted),
             tuple(self._failed),
             tuple(self._outdated),

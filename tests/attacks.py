@@ -235,6 +235,22 @@ REQUESTS = {
         """local co coroutine.spawn(function() co = coroutine.running() end)
         return select(2, coroutine.resume(co))""",
     ),
+    "a coroutine that resumes itself": gives(
+        "cannot resume non-suspended coroutine",
+        TRY + "local co co = coroutine.wrap(function() return co() end) return try(co)",
+    ),
+    "a coroutine that closes itself": gives(
+        "cannot close a running coroutine",
+        TRY
+        + """local co co = coroutine.create(function() return try(coroutine.close, co) end)
+        return select(2, coroutine.resume(co))""",
+    ),
+    "coroutines that each resume the one before": gives(
+        "C stack overflow",
+        TRY
+        + """local t = {} for i = 1, 300 do t[i] = coroutine.wrap(function() return i > 1 and t[i - 1]() end) end
+        return try(t[300])""",
+    ),
     "__close that waits": gives(
         "attempt to yield across a C-call boundary",
         TRY
@@ -298,6 +314,11 @@ FORGED = {
     "a message that is changed": fails(
         "messages cannot be changed",
         "process.send(process.pid(), 't', 1) process.inbox():receive().from = print",
+    ),
+    "a method of a message on a message of its own": gives(
+        True,
+        """process.send(process.pid(), "t", 1) local message = process.inbox():receive()
+        return message.from(setmetatable({from = "evil", _from = "evil"}, {__index = message})) == process.pid()""",
     ),
     "a field of a message that holds itself": gives(
         ["payload: table that contains itself cannot be sent"] * 2,
@@ -548,11 +569,24 @@ ENDLESS = {
         "local s = ('x'):rep(20000000) return #string.format(('%s'):rep(30), table.unpack((function() "
         "local t = {} for i = 1, 30 do t[i] = s end return t end)()))"
     ),
+    "large messages that nobody reads": hoards(
+        "local s = ('x'):rep(1000000) for i = 1, 1000 do process.send(process.pid(), 't', s .. i) end"
+    ),
+    "a large message to many who do not read": hoards(
+        """local s, pids = ('x'):rep(1000000), {}
+        for i = 1, 40 do pids[i] = process.spawn('t:wait', 'app:processes') end
+        for i = 1, 40 do process.send(pids[i], 't', s .. i) end"""
+    ),
     "string.pack": hoards("return #string.pack('c1000000000', '')"),
     "gsub": hoards("return #('x'):rep(10000000):gsub('x', ('y'):rep(100))"),
     "exploding patterns": blocks("return (('a'):rep(40) .. 'b'):find(('a*'):rep(40) .. 'c')"),
     "table.move": blocks("table.move({}, 1, 1 << 60, 2)"),
-    "table.insert": blocks("local t = {} for i = 0, 61 do t[1 << i] = 1 end table.insert(t, 1, 1)"),
+    "table.insert": blocks(
+        "table.insert(setmetatable({}, {__len = function() return 1 << 60 end}), 1, 1)"
+    ),
+    "table.remove": blocks(
+        "table.remove(setmetatable({}, {__len = function() return 1 << 60 end}), 1)"
+    ),
 }
 
 ATTACKS = {

@@ -12,7 +12,9 @@ from lua_api import (
     Fault,
     Kernel,
     LinePrinted,
+    ModuleRequired,
     Need,
+    Outdated,
     ProcessExited,
     ProcessInfo,
     Reply,
@@ -40,6 +42,10 @@ _STATES = {"elsewhere": 1, "spread": 3, "private": 0}
 _SLICE = 0.001
 
 
+def _path(name: str) -> str:
+    return name.replace(":", "/") + ".lua"
+
+
 class World:
     """Kernels, as the placement has it, that run until nothing is left to do, jumping over the time in between.
 
@@ -48,6 +54,7 @@ class World:
     Attributes:
         prints: What processes printed, in order.
         exits: The end of each Lua process, in order.
+        required: Which entry was seen to require which module, in order.
         seconds: How far virtual time has come.
     """
 
@@ -61,8 +68,9 @@ class World:
     ) -> None:
         self.prints: list[str] = []
         self.exits: list[ProcessExited] = []
+        self.required: list[ModuleRequired] = []
         self.seconds = 0.0
-        self._mains: dict[str, bytes] = {}
+        self._loaded: dict[tuple[str, str], bytes] = {}
         self._files: dict[str, str] = {}
         self._replies: dict[int, Answer] = {}
         self._tickets = itertools.count(1)
@@ -93,8 +101,8 @@ class World:
         )
         kernel.watch(on=True)
         kernel.add_host(HOST, **self._limits, shared=self._where != "elsewhere")
-        for name, source in self._mains.items():
-            kernel.provide_source("entry", f"app:{name}", f"app/{name}.lua", source)
+        for (kind, name), source in self._loaded.items():
+            kernel.provide_source(kind, name, _path(name), source)
         self.kernel.open_state(HOST, number)
 
     def add_file(self, name: str, text: str) -> None:
@@ -104,10 +112,28 @@ class World:
     def add_main(self, name: str, body: str) -> None:
         """Have `main(...)` of the entry `app:<name>` do this; its lines are those of `body`."""
         text = f"return {{ main = function(...) {body}\nend }}"
-        source = self._mains[name] = text.encode("utf-8", "surrogateescape")
-        for kernel in self.kernels.values():
-            fault = kernel.provide_source("entry", f"app:{name}", f"app/{name}.lua", source)
-            assert fault is None, fault
+        assert self.load(name, text) is None
+
+    def load(self, name: str, text: str) -> str | None:
+        """Load a text as the newest version of the entry `app:<name>`; returns the syntax error."""
+        return self._load(("entry", f"app:{name}"), text)
+
+    def load_module(self, name: str, text: str) -> str | None:
+        """As `load`, for a module."""
+        return self._load(("module", name), text)
+
+    def _load(self, key: tuple[str, str], text: str) -> str | None:
+        source = text.encode("utf-8", "surrogateescape")
+        faults = [
+            kernel.provide_source(*key, _path(key[1]), source) for kernel in self.kernels.values()
+        ]
+        if faults[0] is None:
+            self._loaded[key] = source
+        return faults[0]
+
+    def ask_to_upgrade(self, entry: str | None = None) -> list[Outdated]:
+        """Ask the processes of an entry, or all, whose code is outdated to upgrade."""
+        return [row for kernel in self.kernels.values() for row in kernel.ask_to_upgrade(entry)]
 
     def run(self, main: str, *args: Term, **others: str) -> Term | Fault:
         """Run `main` as a process until nothing is left to do.
@@ -182,6 +208,8 @@ class World:
             case StateDone():
                 left = self.kernels.pop(effect.number).statistics()
                 assert (left.processes, left.timers) == (0, 0)
+            case ModuleRequired():
+                self.required.append(effect)
             case LinePrinted():
                 self.prints.append(effect.text)
             case ProcessExited():
@@ -197,16 +225,11 @@ class World:
             message = f'{need.kind} not found: "{need.name}"'
             kernel.refuse_source(need.kind, need.name, "NotFound", message)
         else:
-            path = need.name.replace(":", "/") + ".lua"
-            kernel.provide_source(need.kind, need.name, path, text.encode())
+            kernel.provide_source(need.kind, need.name, _path(need.name), text.encode())
 
     def _provide_newer(self, entry: str, text: str | None, kernel: Kernel) -> None:
-        path = entry.replace(":", "/") + ".lua"
-        fault = text and kernel.provide_source("entry", entry, path, text.encode())
-        if fault:
-            kernel.refuse_source("upgrade", entry, "Invalid", fault)
-        else:
-            kernel.confirm_source(entry)
+        fault = text and self._load(("entry", entry), text)
+        kernel.answer_upgrade(entry, Fault(fault, "Invalid") if fault else None)
 
     def __enter__(self) -> Self:
         return self

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from lua_api import Fault
+from lua_api._runtime import lupa_module
 from tests import placement
 from tests.lua_world import HOST, World, run
 from tests.placement import not_on_jit
@@ -46,6 +50,18 @@ WITHOUT = {"jit": "utf8 rawlen"}
 
 def test_what_a_process_can_use_is_there():
     assert missing(PRESENT.split()) == WITHOUT.get(placement.now.lua, "")
+
+
+@pytest.mark.lua("5.4", "5.5")
+def test_of_the_globals_of_lua_those_are_there_that_the_readme_lists():
+    readme = Path(__file__).parent.parent / "README.md"
+    found = re.search(
+        r"Of the globals of Lua it has (.*?)\bno other", readme.read_text(), re.DOTALL
+    )
+    listed = set(re.findall(r"`(\w+)`", found[1]))
+    everything = set(lupa_module(placement.now.lua).LuaRuntime().globals())
+    assert listed < everything
+    assert set(missing(sorted(everything)).split()) == everything - listed
 
 
 def test_what_reaches_outside_is_not_there():

@@ -470,3 +470,13 @@ def test_a_wrong_argument_can_be_caught_and_the_process_goes_on(shared_world):
     """
     message = "bad argument #1 to 'send' (string expected, got nil)"
     assert shared_world.run(body) == [False, message, 1]
+
+
+def test_whom_a_message_is_for_is_looked_at_before_the_message():
+    assert run("""
+      local found = {}
+      for i, call in ipairs({{"nobody", "@reserved", 1}, {"nobody", "t", print}, {process.pid(), "@reserved", print},
+        {process.pid(), "t", print}}) do
+        found[i] = tostring(select(2, process.send(call[1], call[2], call[3]))):match("^%S+ %S+")
+      end
+      return found""") == ["name not", "name not", "invalid topic", "payload: function"]

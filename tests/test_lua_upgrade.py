@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lua_api import Fault, ProcessUpgraded
+from lua_api import Fault, ModuleRequired, ProcessUpgraded
 from tests.lua_world import HOST, World, run
+
+pytestmark = pytest.mark.wander
 
 LOCALS = f"""
   local HOST = "{HOST}"
@@ -32,15 +34,9 @@ def test_it_does_not_return_and_hands_over_a_copy_under_the_same_pid():
     assert found == [4, True, True, 1, 2, True, "app:new"]
 
 
-def provide(world: World, name: str, text: str) -> None:
-    """Have the node load this text as the newest version of the entry `app:<name>`."""
-    fault = world.kernel.provide_source("entry", f"app:{name}", f"app/{name}.lua", text.encode())
-    assert fault is None, fault
-
-
 def test_without_an_entry_its_own_file_is_read_again():
     with World() as world:
-        provide(world, "own", "return function(n) process.upgrade(nil, n + 1) end")
+        world.load("own", "return function(n) process.upgrade(nil, n + 1) end")
         world.add_file("own", "return function(n) return {n, process.id()} end")
         assert world.run(f"return process.exec('app:own', '{HOST}', 1)") == [2, "app:own"]
 
@@ -51,7 +47,7 @@ def test_what_the_node_has_loaded_meanwhile_is_taken_as_it_is():
             LOCALS + "process.registry.register('own', spawn('own'))",
             own="process.inbox():receive() process.upgrade()",
         )
-        provide(world, "own", "return function() print('newer') end")
+        world.load("own", "return function() print('newer') end")
         world.add_file("own", "what stands here meanwhile is not even Lua")
         world.run("process.send('own', 'go')")
     assert world.prints == ["newer"]
@@ -82,8 +78,8 @@ def test_unread_messages_stay_in_order_whoever_listened_to_them():
         """,
         old="""
         process.listen("b") process.listen("a", {message = true}) process.listen("heard")
-        process.send(process.pid(), "first", 0)
         time.sleep("1s")
+        process.send(process.pid(), "first", 0)
         assert(process.inbox():receive():payload() == "p1")
         assert(process.listen("a"):receive():payload() == "a1")
         process.upgrade("app:new")
@@ -174,7 +170,9 @@ def test_what_it_watches_and_events_it_has_not_read_are_kept():
         local pid = spawn("old", one, two)
         process.monitor(pid)
         time.sleep("1ms")
-        process.send(one, "end") process.cancel(pid, "please")
+        process.cancel(pid, "please")
+        time.sleep("1ms")
+        process.send(one, "end")
         time.sleep("2s")
         process.send(two, "end")
         return process.events():receive().result
@@ -271,8 +269,9 @@ def test_new_code_can_do_all_that_a_process_does():
 def test_modules_are_loaded_again():
     with World() as world:
         world.add_file("unused", "")
-        module = b"local n = 0 return { next = function() n = n + 1 return n end }"
-        assert world.kernel.provide_source("module", "count", "count.lua", module) is None
+        world.load_module(
+            "count", "local n = 0 return { next = function() n = n + 1 return n end }"
+        )
         found = world.run(
             "require('count').next() process.upgrade('app:new', require('count').next())",
             new="return {..., require('count').next()}",
@@ -333,6 +332,7 @@ def test_what_cannot_be_handed_over_raises_and_changes_nothing(call, words):
     assert words in found[1]
 
 
+@pytest.mark.one_state("terminated elsewhere, it ends when its state gets to it")
 def test_a_process_that_ends_while_the_new_code_is_looked_for_runs_none_of_it():
     with World() as world:
         world.add_file("new", "print('runs') return { main = print }")
@@ -391,18 +391,18 @@ def test_who_has_called_upgrades_is_told_of_newer_code_and_who_has_not_is_not():
             part="local entry = process.upgrades():receive() print(entry) process.upgrade(entry, 7)",
             deaf="process.events() process.inbox():receive()",
         )
-        assert world.kernel.ask_to_upgrade() == []
+        assert world.ask_to_upgrade() == []
         world.add_main("part", "print('new', ...)")
         world.add_main("deaf", WAITS)
-        told = world.kernel.ask_to_upgrade()
-        assert [(row.entry, row.asked, row.ticket) for row in told] == [
-            ("app:part", True, None),
-            ("app:part", True, None),
+        told = world.ask_to_upgrade()
+        assert sorted((row.entry, row.asked, row.ticket) for row in told) == [
             ("app:deaf", False, None),
+            ("app:part", True, None),
+            ("app:part", True, None),
         ]
         world.settle()
         assert world.prints == ["app:part", "new\t7"] * 2
-        assert [row.entry for row in world.kernel.ask_to_upgrade()] == ["app:deaf"]
+        assert [row.entry for row in world.ask_to_upgrade()] == ["app:deaf"]
 
 
 def test_newer_code_is_told_once_until_it_is_looked_at_and_to_the_entry_asked_for_only():
@@ -414,7 +414,7 @@ def test_newer_code_is_told_once_until_it_is_looked_at_and_to_the_entry_asked_fo
         world.add_main("one", body)
         world.add_main("two", body)
         for _ in range(3):
-            assert [row.entry for row in world.kernel.ask_to_upgrade("app:one")] == ["app:one"]
+            assert [row.entry for row in world.ask_to_upgrade("app:one")] == ["app:one"]
         world.run("process.send('1', 'go')")
         assert world.prints == ["app:one\ttrue"]
 
@@ -426,24 +426,23 @@ def test_who_asks_late_is_told_at_once():
             late=("process.inbox():receive() print(process.upgrades():receive())"),
         )
         world.add_main("late", WAITS)
-        assert [row.asked for row in world.kernel.ask_to_upgrade()] == [False]
+        assert [row.asked for row in world.ask_to_upgrade()] == [False]
         world.run("process.send('x', 'go')")
         assert world.prints == ["app:late\ttrue"]
 
 
 def test_a_newer_module_outdates_whoever_has_loaded_it():
     with World() as world:
-        kernel = world.kernel
-        assert kernel.provide_source("module", "lib", "lib.lua", b"return 1") is None
+        world.load_module("lib", "return 1")
         world.run(
             LOCALS + "spawn('user') spawn('other')",
             user="require('lib') process.inbox():receive()",
             other=WAITS,
         )
-        assert kernel.requirers() == {("app:user", "lib")}
-        assert kernel.ask_to_upgrade() == []
-        assert kernel.provide_source("module", "lib", "lib.lua", b"return 2") is None
-        assert [row.entry for row in kernel.ask_to_upgrade()] == ["app:user"]
+        assert world.required == [ModuleRequired("app:user", "lib")]
+        assert world.ask_to_upgrade() == []
+        world.load_module("lib", "return 2")
+        assert [row.entry for row in world.ask_to_upgrade()] == ["app:user"]
 
 
 @pytest.mark.parametrize(
@@ -458,9 +457,8 @@ def test_the_channel_of_upgrades_is_the_processes_own(call):
 def test_faulty_newer_code_is_not_kept():
     with World() as world:
         world.run(LOCALS + "spawn('part')", part="process.upgrades() process.inbox():receive()")
-        fault = world.kernel.provide_source("entry", "app:part", "app/part.lua", b"return {")
-        assert fault is not None
-        assert world.kernel.ask_to_upgrade() == []
+        assert world.load("part", "return {") is not None
+        assert world.ask_to_upgrade() == []
 
 
 def test_the_error_names_the_file_and_the_line_of_the_new_version():
@@ -472,6 +470,7 @@ def test_the_error_names_the_file_and_the_line_of_the_new_version():
     assert found.message.startswith("app/own.lua:2: ")
 
 
+@pytest.mark.one_state("steps the hub alone")
 def test_who_has_not_run_yet_is_not_asked():
     with World() as world:
         port = world.kernel.open_port()
@@ -479,4 +478,4 @@ def test_who_has_not_run_yet_is_not_asked():
         world.kernel.request(port, 99, "spawn", b"\x90", "app:new", HOST, False, False, False)
         world.kernel.step(0.0, 1)
         world.add_main("new", WAITS)
-        assert [row.asked for row in world.kernel.ask_to_upgrade()] == [False]
+        assert [row.asked for row in world.ask_to_upgrade()] == [False]

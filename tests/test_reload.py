@@ -13,9 +13,9 @@ import supervise
 from supervise import _reload
 from supervise._cli import main
 from supervise._reload import reload_below, reload_on_change
-from supervise.testing import open_test_node, run_until_idle
+from supervise.testing import run_until_idle
 from tests.command_line import working_in
-from tests.test_upgrade import TAKES_NONE, TAKES_PART, Files
+from tests.test_upgrade import TAKES_NONE, TAKES_PART, Files, node_of
 from tests.trees import child, root
 
 
@@ -48,7 +48,7 @@ class Reloader:
 @asynccontextmanager
 async def reloader_of(files):
     async with (
-        open_test_node(files.folder, output=lambda _pid, _text: None) as node,
+        node_of(files) as node,
         trio.open_nursery() as nursery,
     ):
         send, receive = trio.open_memory_channel(0)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import time
+import json
+import subprocess
+import sys
 
-import attrs
 import pytest
 import trio
 
 from specs import DynamicSupervisorSpec, HostSpec
 from supervise import open_node
 from tests.attacks import ATTACKS
+from tests.blocked import BLOCKS, MAX_BLOCK
+from tests.pace import Pace
 from tests.programs import ENTRIES, lua
 
-# The field of a HostSpec by which it can be told whether hosts have what an attack needs.
-FEATURES = {"PREEMPT": "max_run_instructions", "MEMORY": "max_memory", "THREADS": "workers"}
-LIMITS = {"PREEMPT": 10_000_000, "MEMORY": 32_000_000, "THREADS": 1}
+# What a host must have for an attack to end.
+LIMITS = {
+    "": {},
+    "PREEMPT": {"max_run_instructions": 10_000_000},
+    "MEMORY": {"max_memory": 32_000_000},
+}
 
 # How long a trio task may be kept from its turn, in seconds of CPU time. What takes longest runs where
 # Lua cannot suspend it, until it is ended.
@@ -25,39 +31,18 @@ LONGEST = 3.0
 CALLS = 5
 
 
-class Pace(trio.abc.Instrument):
-    """The longest step of any task: for so long all others wait."""
-
-    def __init__(self):
-        self.longest = 0.0
-        self.began = time.thread_time()
-
-    def before_task_step(self, _task):
-        self.began = time.thread_time()
-
-    def after_task_step(self, _task):
-        self.longest = max(self.longest, time.thread_time() - self.began)
-
-
-def host_for(needs):
-    """A host with the limits that an attack needs; skips the test if there are none."""
-    if needs == "THREADS":
-        pytest.skip("it keeps a core busy for ever; test_states has one that lasts a moment")
-    fields = attrs.fields_dict(HostSpec)
-    if needs and FEATURES[needs] not in fields:
-        pytest.skip(f"needs {needs}: a HostSpec has no {FEATURES[needs]}")
-    limits = {FEATURES[needs]: LIMITS[needs]} if needs else {}
-    return HostSpec("app:processes", **limits)
-
-
 async def answers(node, canary, count):
     return [await node.call(canary, "n", n) for n in range(count)] == [*range(count)]
 
 
-@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+OTHERS = {name: attack for name, attack in ATTACKS.items() if name not in BLOCKS}
+
+
+@pytest.mark.parametrize("attack", OTHERS.values(), ids=OTHERS)
 async def test_it_hurts_nobody_else(attack):
     entries = {**ENTRIES, "t:attack": lua(attack.body), "t:nothing": lua("")}
-    options = {"hosts": [host_for(attack.needs)], "entries": entries, "output": lambda *_: None}
+    hosts = [HostSpec("app:processes", **LIMITS[attack.needs])]
+    options = {"hosts": hosts, "entries": entries, "output": lambda *_: None}
     pace = Pace()
     async with open_node(**options) as node, node.open_process() as me:
         await node.start(DynamicSupervisorSpec("pool", name="pool"))
@@ -83,3 +68,29 @@ async def test_it_hurts_nobody_else(attack):
             await me.receive()
         assert await answers(node, canary, 1)
     assert pace.longest < LONGEST
+
+
+@pytest.fixture(scope="module")
+def blocked():
+    """What became of those that keep a core busy for ever, and of the canary."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.blocked"], stdout=subprocess.PIPE, timeout=60, check=True
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return {facts.pop("name"): facts for facts in found}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_call_into_c_that_never_comes_back_loses_its_state_and_nothing_else(blocked, name):
+    facts = blocked[name]
+    assert (
+        f"is lost: its thread did not come back within max_block, {MAX_BLOCK:g}"
+        in (facts["attacker"])
+    )
+    assert facts["neighbour"] == facts["attacker"]
+    assert facts["afterwards"] == 3
+
+
+def test_calls_into_c_that_never_come_back_keep_nobody_waiting(blocked):
+    assert blocked["canary"]["answers"] >= CALLS
+    assert blocked["canary"]["longest"] < LONGEST

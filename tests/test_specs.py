@@ -235,7 +235,9 @@ def test_an_allowance_of_instructions_needs_preemption(name):
 
 def test_a_host_says_how_its_lua_states_run():
     assert not HostSpec("h").has_own_states
-    for options in ({"workers": 1}, {"isolation": "private"}, {"lua": "5.5"}):
+    for options in (
+        {"workers": 1}, {"isolation": "private"}, {"lua": "5.5"}, {"max_memory": 4_000_000}
+    ):  # fmt: skip
         assert HostSpec("h", **options).has_own_states
     assert problems(HostSpec("h", workers=-1, isolation="open", lua="5", max_block=0)) == [
         "h.workers: must be a whole number, at least 0, got -1",

@@ -14,6 +14,7 @@ from lua_api import Kernel, StateDone, encode, encode_list
 from supervise import (
     ChildExited,
     ChildSpec,
+    Entry,
     HostSpec,
     LinePrinted,
     LinkDown,
@@ -22,6 +23,7 @@ from supervise import (
     ProcessExited,
     ProcessExitedError,
     ProcessSpawned,
+    SpawnError,
     Strategy,
     SupervisorSpec,
     open_node,
@@ -350,6 +352,47 @@ async def test_a_state_that_breaks_is_replaced(name, monkeypatch, caplog):
         assert second != first
         assert await node.exec("t:add", 1, 2, host="h") == 3
     assert "of host h is broken: MemoryError: no memory left" in caplog.text
+
+
+async def test_what_a_lost_state_was_spawning_elsewhere_counts_once(monkeypatch):
+    monkeypatch.setattr("supervise._states.Kernel", _Broken)
+    breaks = lua(
+        "coroutine.spawn(function() process.spawn('t:slow', 'safe') end) "
+        "process.inbox():receive() print('break') time.sleep('1ms')"
+    )
+    slow = Entry(text="time.sleep('2s') return { main = function() end }")
+    hosts = [HostSpec("h", workers=1), HostSpec("safe", workers=1, max_processes=1)]
+    entries = {"t:breaks": breaks, "t:slow": slow}
+    async with node_of(hosts=hosts, entries=entries) as node:
+        pid = await node.spawn("t:breaks", host="h")
+        await trio.sleep(1)
+        node.send(pid, "now")
+        assert "broken" in (await node.wait_exit(pid)).error.message
+        with pytest.raises(SpawnError, match="is full"):
+            await node.spawn("t:wait", host="safe")
+        await trio.sleep(2)
+        await node.spawn("t:wait", host="safe")
+        with pytest.raises(SpawnError, match="is full"):
+            await node.spawn("t:wait", host="safe")
+
+
+async def test_a_process_that_is_still_being_loaded_counts_once():
+    slow = Entry(text="time.sleep('2s') return { main = function() process.inbox():receive() end }")
+    hosts = [HostSpec("h", workers=2, max_processes=4)]
+    tree = SupervisorSpec(
+        "top", children=[ChildSpec("child", lua_start("t:slow", host="h"))], max_restarts=0
+    )
+    async with (
+        node_of(hosts=hosts, entries={"t:slow": slow}) as node,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(node.start, tree)
+        nursery.start_soon(node.spawn, "t:slow")
+        await trio.sleep(1)
+        for _ in range(2):
+            await node.spawn("t:wait")
+        with pytest.raises(SpawnError, match="is full"):
+            await node.spawn("t:wait")
 
 
 def test_a_thread_that_does_not_come_back_is_replaced(caplog):

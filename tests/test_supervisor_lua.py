@@ -56,6 +56,8 @@ CALLS = [
         "spec.f: function cannot be sent",
     ),
     ("supervisor.start_child('nobody', {})", "NotFound", "nobody"),
+    ("supervisor.start_child('nobody', {f = print})", "NotFound", "nobody"),
+    ("supervisor.start_child('worker', {f = print})", "Invalid", "spec.f: function cannot be sent"),
     ("supervisor.stop('worker')", "Invalid", "not a supervisor"),
     ("supervisor.terminate_child('top', 'a')", None, None),
     ("supervisor.terminate_child('top', 'z')", "NotFound", "no child 'z'"),

@@ -19,7 +19,10 @@ from supervise import (
     lua,
 )
 from supervise.testing import open_test_node, run_until_idle
+from tests import placement
 from tests.trees import child, root
+
+pytestmark = pytest.mark.wander
 
 TAKES_PART = """
 local function main(total)
@@ -68,6 +71,7 @@ def files(tmp_path):
 
 
 def node_of(files, **options):
+    options.setdefault("hosts", [placement.now.host()])
     return open_test_node(files.folder, output=lambda _pid, _text: None, **options)
 
 
@@ -77,6 +81,7 @@ async def test_who_takes_part_goes_on_with_its_state_its_pid_and_its_mail(files)
         node.register("till", pid)
         assert await node.call("till", "add") == 11
         files.write("counter", TAKES_PART, STEP=100)
+        await run_until_idle(node)
         for _ in range(3):
             me.send("till", "add")
         with node.subscribe() as events:
@@ -244,7 +249,8 @@ async def test_an_entry_that_is_mapped_to_a_file_with_another_main(tmp_path):
     path.write_text(
         "return { go = function() process.upgrade(process.upgrades():receive(), 1) end }"
     )
-    async with open_test_node(entries={"x:y": Entry(path, main="go")}) as node:
+    hosts = [placement.now.host()]
+    async with open_test_node(entries={"x:y": Entry(path, main="go")}, hosts=hosts) as node:
         pid = await node.spawn("x:y")
         path.write_text("return { main = print }")
         with pytest.raises(SpawnError, match="go is missing"):

@@ -8,7 +8,7 @@ local threads = require("kernel.threads")
 
 local resume, yield, running = coroutine.resume, coroutine.yield, coroutine.running
 local status, isyieldable, close = coroutine.status, coroutine.isyieldable, coroutine.close
-local error, select, type = error, select, type
+local error, pcall, select, type = error, pcall, select, type
 
 local M = {}
 
@@ -164,8 +164,10 @@ if close then
     elseif waiting[co] then
       error("cannot close a normal coroutine", 2)
     end
-    local ok, raised = close(co)
-    if not ok then
+    local done, ok, raised = pcall(close, co)
+    if not done then
+      error(ok, 2)
+    elseif not ok then
       end_overrun(raised)
       return false, raised
     end

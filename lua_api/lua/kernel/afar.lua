@@ -28,7 +28,7 @@ end
 
 --- Asks the hub who has the name `dest` and makes the request again for the pid.
 -- @param missing makes the answer if nobody has it; without it that is what the hub says
-function M.resolve(task, handler, missing, dest, a, b)
+function M.resolve(task, handler, missing, dest, a, b, c)
   ask_hub(function(pid, failure)
     if not pid then
       if missing then
@@ -36,7 +36,7 @@ function M.resolve(task, handler, missing, dest, a, b)
       end
       return go_on(task, nil, failure)
     elseif task.co ~= false then
-      local ready, value, refusal = handler(task, pid, a, b)
+      local ready, value, refusal = handler(task, pid, a, b, c)
       if ready then
         go_on(task, value, refusal)
       end
@@ -63,7 +63,7 @@ local function send_resolved(task, pid, topic, payload)
 end
 
 --- Answers what cannot be sent. That there is nobody to send it to goes before, as it does here.
-local function refuse_send(task, target, refusal)
+function M.refuse(task, target, refusal)
   if state.is_hub then
     return true, nil, refusal
   elseif target.name then
@@ -81,11 +81,11 @@ end
 --- Sends a payload to a peer and waits until it is in the mailbox.
 function M.send(task, target, topic, payload)
   if mailbox.is_reserved(topic) then
-    return refuse_send(task, target, mailbox.reserved(topic))
+    return M.refuse(task, target, mailbox.reserved(topic))
   end
   local packed, refusal = wire.packed(payload)
   if not packed then
-    return refuse_send(task, target, new_fault(kinds.INVALID, refusal))
+    return M.refuse(task, target, new_fault(kinds.INVALID, refusal))
   elseif target.name then
     return M.resolve(task, send_resolved, nil, target.name, topic, packed)
   end

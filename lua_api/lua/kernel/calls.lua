@@ -19,12 +19,17 @@ local M = {}
 local waiting, last = {}, 0
 
 --- Lets `task` wait for the answer of a supervisor.
-function M.call(task, dest, verb, argument)
+-- @param refusal what is wrong with the argument, if anything: of less weight than what is wrong with `dest`
+function M.call(task, dest, verb, argument, refusal)
   local target, failure = registry.find(dest)
   if not target then
     return true, nil, failure
   elseif target.name then
-    return afar.resolve(task, M.call, nil, dest, verb, argument)
+    return afar.resolve(task, M.call, nil, dest, verb, argument, refusal)
+  elseif refusal and target.state then
+    return afar.refuse(task, target, refusal)
+  elseif refusal then
+    return true, nil, refusal
   elseif target.state and not state.is_hub then
     return afar.call_supervisor(task, target, verb, argument)
   elseif not (target.port and target.port.supervises) then
@@ -38,7 +43,7 @@ end
 requests.handlers[op.CALL_SUPERVISOR] = function(task, dest, verb, argument)
   local ok, copied = copy(argument, "spec")
   if not ok then
-    return true, nil, new_fault(kinds.INVALID, copied)
+    return M.call(task, dest, verb, nil, new_fault(kinds.INVALID, copied))
   end
   return M.call(task, dest, verb, copied)
 end

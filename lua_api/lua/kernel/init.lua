@@ -54,7 +54,7 @@ function M.add_host(name, max_processes, max_mailbox, max_timers, preempt, max_i
 end
 
 M.SLICE, M.LONGEST_TURN = threads.SLICE, threads.LONGEST_TURN
-M.open_factory = threads.open_factory
+M.open_factory, M.reopen_factory = threads.open_factory, threads.reopen_factory
 M.limit_turns = threads.limit_turns
 
 -- In the hub: hosts whose processes live in states of their own.
@@ -115,6 +115,7 @@ M.close_port = ports.close
 M.request = ports.request
 M.abandon = ports.abandon
 M.provide_source = sources.provide
+M.renew_source = sources.renew
 M.refuse_source = sources.refuse
 M.confirm_source = sources.confirm
 
@@ -161,11 +162,6 @@ end
 --- Tells processes of newer code; see upgrade.lua.
 function M.ask_to_upgrade(entry)
   return wire.encode(upgrade.ask(entry))
-end
-
---- Who requires what: a pair of an entry and a module for each that a live process has loaded.
-function M.requirers()
-  return wire.encode(upgrade.requirers())
 end
 
 --- The names of processes elsewhere, which the hub knows: a flat list of pids and lists of names.

@@ -3,23 +3,20 @@
 --
 -- A process that finds no memory ends. If the kernel finds none while it works for a process, but has not
 -- begun to change anything, that process ends, too. Otherwise nobody knows what the kernel left half done:
--- the state is lost, and all its processes end.
+-- the state is lost.
 
 local copy = require("kernel.copy")
 local cpu = require("kernel.cpu")
-local fault = require("kernel.fault")
 local op = require("kernel.op")
-local queue = require("kernel.queue")
-local registry = require("kernel.registry")
 local requests = require("kernel.requests")
 local scheduler = require("kernel.scheduler")
 local signals = require("kernel.signals")
 local sources = require("kernel.sources")
 local threads = require("kernel.threads")
+local timers = require("kernel.timers")
 
 local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 local getinfo = debug.getinfo
-local kinds, new_fault = fault.kinds, fault.new
 local unpack = table.unpack or unpack
 
 local M = {}
@@ -91,7 +88,7 @@ local function was_harmless(co)
   end
 end
 
---- The process that pays for it that memory ran out, or nil if that is not enough.
+--- The process that pays for it, or nil if that is not enough.
 local function find_debtor()
   if cpu.failed then
     return cpu.failed
@@ -100,53 +97,21 @@ local function find_debtor()
   return task and task.proc
 end
 
---- Lets go of the tasks that wait for their turn and have ended: they hold on to what was in their process.
-local function clear_queue()
-  local kept, n = {}, 0
-  local task = queue.pop()
-  while task do
-    if task.co ~= false then
-      n = n + 1
-      kept[n] = task
-    end
-    task = queue.pop()
+--- Ends the process that pays for it that memory ran out.
+-- @treturn boolean false if nobody can: the state is lost
+function M.recover()
+  local debtor = find_debtor()
+  if not debtor then
+    return false
   end
-  for i = 1, n do
-    queue.push(kept[i])
-  end
-end
-
---- Ends every Lua process.
-local function lose()
-  local message = "lost its Lua state: the kernel ran out of memory (max_memory of %d bytes)"
-  local failure = new_fault(kinds.UNAVAILABLE, string.format(message, cap), { retryable = true })
-  local processes = registry.list()
-  for i = 1, #processes do
-    local proc = processes[i]
-    if not proc.port then
-      signals.finish(proc, nil, failure)
-    end
-  end
-  registry.release_stale_names()
-  clear_queue()
-end
-
---- Ends whoever must end so that the state can go on.
--- @tparam boolean lost whether that is all processes, whatever happened
--- @treturn string the address of a new factory of coroutines, if the old one is gone
-function M.recover(lost)
-  local debtor = not lost and find_debtor()
   if status(stepper) == "dead" then
     open_stepper()
   end
   local failure = cpu.failure or scheduler.memory_fault(cap)
   cpu.task, cpu.failed, cpu.failure = false, false, false
-  if debtor then
-    signals.finish(debtor, nil, failure)
-  else
-    lose()
-  end
-  return threads.reopen_factory()
+  signals.finish(debtor, nil, failure)
+  timers.forget_dropped()
+  return true
 end
 
 return M

@@ -2,6 +2,7 @@
 -- Whoever has to wait, for the source or for another task of the process, asks again afterwards.
 
 local fault = require("kernel.fault")
+local outbox = require("kernel.outbox")
 local queue = require("kernel.queue")
 local sources = require("kernel.sources")
 
@@ -33,6 +34,15 @@ local function again(task)
   task.requires = nil
   task.r1, task.r2 = "again", nil
   push(task)
+end
+
+--- Lets the outside know which modules an entry needs, once for each.
+local function report(program, name)
+  local used = program.source.used
+  if not used[name] then
+    used[name] = true
+    outbox.row(3, outbox.REQUIRED, program.entry, name)
+  end
 end
 
 local function await_source(task, name)
@@ -71,6 +81,7 @@ function M.require(task, name)
   proc.loaded[name] = setmetatable({ task = task, waiting = {} }, Loading)
   proc.sources = proc.sources or {}
   proc.sources[#proc.sources + 1] = source
+  report(proc.program, name)
   return true, "load", source.body
 end
 

@@ -23,6 +23,7 @@ local M = {
   UPGRADED = 12, -- pid, entry: a process runs new code
   NEED_STATE = 13, -- host: a private host needs a new Lua state
   STATE_DONE = 14, -- number: the process of a private state has ended
+  REQUIRED = 15, -- entry, module: a process of the entry loads the module, the first one of this version
   -- whether somebody subscribes to SPAWNED, EXITED, REGISTERED, UNREGISTERED, STARTED and UPGRADED
   watched = false,
 }

@@ -39,6 +39,7 @@ local M = {
   CHILD_DOWN = 21, -- ticket, failure, how others ended it
   SEND_AT_ONCE = 22, -- as SEND, but the mailbox takes it even if it is full
   ANSWER_TRUE = 23, -- a run of tickets, and nothing else
+  UPGRADED = 24, -- pid, entry: to the hub
 }
 
 local text = memo.of(wire.encode)

@@ -212,15 +212,6 @@ function M.release_names(proc)
   end
 end
 
---- Frees names whose holder has ended: it cannot have known that it held them.
-function M.release_stale_names()
-  for name, proc in next, by_name do
-    if by_pid[proc.pid] ~= proc then
-      release(name, proc)
-    end
-  end
-end
-
 function M.lookup(name)
   local proc = by_name[name]
   if proc then

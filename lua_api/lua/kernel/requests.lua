@@ -369,7 +369,7 @@ handlers[op.LOOKUP] = of_names(registry.lookup, afar.lookup)
 --- The error for a process that has as many timers as it may; nothing for any other.
 local function timers_refused(proc)
   local limit = proc.program.host.max_timers
-  if proc.timer_count and proc.timer_count >= limit then
+  if timers.count_of(proc) >= limit then
     return new_fault(kinds.RATE_LIMITED, proc.pid .. " waits for its max_timers of " .. limit .. " already")
   end
 end

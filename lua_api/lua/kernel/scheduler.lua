@@ -213,7 +213,7 @@ end
 --- Whether there is more to run, and when the next timer goes off, or nil.
 function M.outlook()
   local next_at = timers.next_at()
-  return queue.next ~= LAST or (next_at ~= nil and next_at <= clock.now), next_at
+  return queue.next ~= LAST or timers.has_dropped() or (next_at ~= nil and next_at <= clock.now), next_at
 end
 
 return M

@@ -32,7 +32,8 @@ local function compile(text, chunk_name)
   return factory and factory(), message
 end
 
---- What is known of a source: `{ name =, body =, method =, chunk_name =, last_line = }`, or nil.
+--- What is known of a source: `{ name =, body =, method =, chunk_name =, last_line =, used = }`, or nil.
+-- Of an entry, `used` has the names of the modules that processes of this version have loaded.
 function M.get(kind, name)
   return compiled[kind][name]
 end
@@ -70,10 +71,18 @@ function M.provide(kind, name, chunk_name, text, method)
   end
   local _, breaks = gsub(text, "\n", "")
   local last_line = breaks + (sub(text, -1) == "\n" and 0 or 1)
-  local source = { name = name, body = body, method = method, chunk_name = chunk_name, last_line = last_line }
+  local source = { name = name, body = body, method = method, chunk_name = chunk_name, last_line = last_line, used = {} }
   compiled[kind][name] = source
   answer(kind, name, source)
   return true
+end
+
+--- Brings a newer text of a source, if an older one is known here.
+-- @treturn as `provide`; nil if there is none
+function M.renew(kind, name, ...)
+  if compiled[kind][name] then
+    return M.provide(kind, name, ...)
+  end
 end
 
 --- Says that what is known of `entry` is the newest there is.
@@ -81,7 +90,7 @@ function M.confirm(entry)
   answer("upgrade", entry, true)
 end
 
---- Says that a source cannot be had.
+--- Says that a source cannot be had, or no newer version of it.
 function M.refuse(kind, name, fault_kind, message)
   answer(kind, name, nil, new_fault(fault_kind, message))
 end

@@ -7,6 +7,7 @@ local fault = require("kernel.fault")
 local channel = require("kernel.channel")
 local mailbox = require("kernel.mailbox")
 local outbox = require("kernel.outbox")
+local post = require("kernel.post")
 local queue = require("kernel.queue")
 local registry = require("kernel.registry")
 local signals = require("kernel.signals")
@@ -51,6 +52,9 @@ local function start(proc, entry, source)
   task.task = task
   proc.env, proc.tasks = env, { [co] = task }
   proc.program = spawn.program_of(host, entry, source)
+  if proc.afar then
+    post.row(0, 3, post.UPGRADED, proc.pid, entry)
+  end
   queue.push_front(task)
 end
 
@@ -133,22 +137,6 @@ function M.ask(entry)
     list[i] = { proc.pid, proc.program.entry, hears, proc.seat and proc.seat.ticket or false }
   end
   return list
-end
-
---- Pairs of an entry and a module that a live process of it has loaded.
-function M.requirers()
-  local pairs_of, seen, n = {}, {}, 0
-  for _, proc in next, registry.by_pid do
-    local entry, used = proc.program.entry, proc.sources or {}
-    for i = 1, #used do
-      local key = entry .. "\0" .. used[i].name
-      if not seen[key] then
-        n = n + 1
-        seen[key], pairs_of[n] = true, { entry, used[i].name }
-      end
-    end
-  end
-  return pairs_of
 end
 
 return M

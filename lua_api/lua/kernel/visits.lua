@@ -90,6 +90,10 @@ acts[post.BORN] = function(pid, entry, asker, ticket)
   end
 end
 
+acts[post.UPGRADED] = function(pid, entry)
+  peers.of(pid).entry = entry
+end
+
 acts[post.ENDED] = function(pid, result, failure, taken_along, loading)
   local peer = peers.by_pid[pid]
   if peer then
@@ -310,7 +314,7 @@ end
 
 --- A state is no more: every process in it has ended with this message.
 function M.lose(number, message)
-  local failure = new_fault(kinds.UNAVAILABLE, message)
+  local failure = new_fault(kinds.UNAVAILABLE, message, { retryable = true })
   lost[number] = failure
   for _, peer in ipairs(peers.of_state(number)) do
     if peers.by_pid[peer.pid] == peer then
