@@ -147,7 +147,7 @@ def test_a_kernel_that_finds_no_memory_where_it_must_not_stop_is_lost():
         try:
             World(max_memory=cap).run(SPAWNS, wait="process.inbox():receive()")
         except StateLostError as error:
-            assert str(error) == LOST.replace(str(CAP), str(cap))  # noqa: PT017 - by chance
+            assert str(error) == LOST.replace(str(CAP), str(cap))
             return
     pytest.fail("it never stopped there")
 

@@ -155,7 +155,7 @@ class SupervisedProcesses(RuleBasedStateMachine):
     def ends(
         self, worker: Worker, how: HowEnded, message: str | None, *, told: bool = True
     ) -> None:
-        """Its name is free, its supervisor is told, then all others (50); links take along."""
+        """Its name is free, the outside is told, then its supervisor (50); links take along."""
         ended = [(worker, how, message, told)]
         for one, how_one, message_one, told_one in ended:
             if one.ticket not in self.workers:
@@ -163,11 +163,11 @@ class SupervisedProcesses(RuleBasedStateMachine):
             del self.workers[one.ticket]
             if one.name:
                 self.expected.append((NameReleased, one.name, one.pid))
-            if told_one:
-                self.expected.append(("down", one.ticket, how_one, message_one))
             result = 7 if message_one is None and how_one is HowEnded.BY_ITSELF else None
             uptime = float(self.now - one.since)
             self.expected.append(("exited", one.pid, "worker", result, message_one, uptime))
+            if told_one:
+                self.expected.append(("down", one.ticket, how_one, message_one))
             for other in one.links:
                 other.links.remove(one)
                 if message_one is not None:
