@@ -9,7 +9,7 @@ demo: $(VENV)/.run
 	$(BIN)/supervise run specs.examples.tree
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # What holds wherever processes live: in one Lua state or several, and in each version of Lua.
 PLACEMENTS := one elsewhere spread private
