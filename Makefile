@@ -22,7 +22,7 @@ PLACED := tests/test_lua_*.py tests/test_node.py tests/test_supervisor.py \
 matrix: $(VENV)/.dev
 	failed=; for place in $(PLACEMENTS); do for lua in $(VERSIONS); do \
 	  echo "--- $$place, Lua $$lua"; \
-	  $(BIN)/python -m pytest -q --placement $$place --lua $$lua $(PLACED) \
+	  $(BIN)/python -m pytest -q -n 2 --dist loadfile --placement $$place --lua $$lua $(PLACED) \
 	    || failed="$$failed $$place/$$lua"; done; done; \
 	if [ "$$failed" ]; then echo "failed:$$failed"; exit 1; fi; \
 	echo "all passed: $(words $(wildcard $(PLACED))) files, each in {$(PLACEMENTS)} x {$(VERSIONS)}"
