@@ -26,6 +26,22 @@ function M.push_front(task)
   M.next = task
 end
 
+-- How often in a row a task is put before all others by what it does itself.
+local TURN = 64
+
+--- Puts a task before all others, but not for ever: now and then they get their turns first.
+-- @param count the field of the task that counts for how long it went on
+function M.push_ahead(task, count)
+  local ahead = (task[count] or 0) + 1
+  if ahead < TURN then
+    task[count] = ahead
+    M.push_front(task)
+  else
+    task[count] = 0
+    M.push(task)
+  end
+end
+
 --- Takes the first task, or nil.
 function M.pop()
   local task = M.next

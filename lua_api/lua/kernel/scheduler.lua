@@ -65,18 +65,6 @@ function M.fail(task, co, raised)
   return 0
 end
 
---- Lets the creator of a coroutine go on: before all others, but not for ever.
-local function go_on(creator)
-  local created = (creator.created or 0) + 1
-  if created < TURN then
-    creator.created = created
-    queue.push_front(creator)
-  else
-    creator.created = 0
-    queue.push(creator)
-  end
-end
-
 --- Does what was put off until a task with `unsettled` waits or ends. To wait for a coroutine of one's
 -- own counts as going on.
 local function settle(task, request)
@@ -85,7 +73,7 @@ local function settle(task, request)
     local creator = task.creator
     task.unsettled, task.run, task.creator = proc.closing, nil, nil
     if creator then
-      go_on(creator)
+      queue.push_ahead(creator, "created")
     end
   end
   if proc.closing and by_pid[proc.pid] == proc and not signals.has_work(proc) then

@@ -89,19 +89,12 @@ end
 
 local boot, own_arguments, program_of = M.boot, M.own_arguments, M.program_of
 
--- How many processes a task spawns in a row before the others get their turn.
+-- How many chunks run in a row, each spawned by the one before, before the others get their turn.
 local TURN = 64
 
 local function answer(spawner, value, failure)
   spawner.r1, spawner.r2, spawner.r3 = value, failure, nil
-  local spawns = (spawner.spawns or 0) + 1
-  if spawns < TURN then
-    spawner.spawns = spawns
-    queue.push_front(spawner)
-  else
-    spawner.spawns = 0
-    queue.push(spawner)
-  end
+  queue.push_ahead(spawner, "spawns")
 end
 
 --- Makes a supervised process known to its supervisor, and lets it run its chunk next.
