@@ -216,17 +216,22 @@ class StateDone(Struct, frozen=True):
     number: int
 
 
-Effect = (
-    Reply
-    | Need
-    | PortEnded
-    | LinePrinted
-    | ProcessSpawned
+LifecycleEffect = (
+    ProcessSpawned
+    | ProcessStarted
+    | ProcessUpgraded
     | ProcessExited
     | NameRegistered
     | NameReleased
-    | ProcessStarted
-    | ProcessUpgraded
+    | LinePrinted
+)
+"""What everybody may be told of, and what nothing else comes of."""
+
+Effect = (
+    LifecycleEffect
+    | Reply
+    | Need
+    | PortEnded
     | ChildUp
     | ChildDown
     | SupervisorCalled

@@ -4,25 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from lua_api import (
-    LinePrinted,
-    NameRegistered,
-    NameReleased,
-    ProcessExited,
-    ProcessSpawned,
-    ProcessStarted,
-    ProcessUpgraded,
-)
+from lua_api import LifecycleEffect
 from supervise._events import Event
 
-LifecycleEvent: TypeAlias = (
-    ProcessSpawned
-    | ProcessStarted
-    | ProcessUpgraded
-    | ProcessExited
-    | NameRegistered
-    | NameReleased
-    | LinePrinted
-    | Event
-)
+LifecycleEvent: TypeAlias = LifecycleEffect | Event
 """What a subscriber gets."""

@@ -15,18 +15,14 @@ from lua_api import (
     Fault,
     HowEnded,
     Kernel,
+    LifecycleEffect,
     LinePrinted,
     ModuleRequired,
     NameRegistered,
-    NameReleased,
     Need,
     Outdated,
     PortEnded,
-    ProcessExited,
     ProcessInfo,
-    ProcessSpawned,
-    ProcessStarted,
-    ProcessUpgraded,
     StateDone,
     StateNeeded,
     SupervisorCalled,
@@ -427,7 +423,7 @@ class Node:
         """Let everybody know of a step of a supervisor, and of what has happened before it."""
         if self.has_subscribers():
             for effect in self._kernel.take_effects():
-                if isinstance(effect, _TOLD):
+                if isinstance(effect, LifecycleEffect):
                     self._tell(effect)
                 else:
                     self.driver.put_off(effect)
@@ -543,17 +539,6 @@ class Node:
 
 
 _Output: TypeAlias = Callable[[str, str], None]
-
-# The effects that everybody is told of, and that nothing else comes of.
-_TOLD = (
-    LinePrinted,
-    NameRegistered,
-    NameReleased,
-    ProcessExited,
-    ProcessSpawned,
-    ProcessStarted,
-    ProcessUpgraded,
-)
 
 # The index of an answer to a call that is the end of the other process instead of its reply.
 _ENDED = 2
